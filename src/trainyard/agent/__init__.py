@@ -1,0 +1,1 @@
+"""What happens next to the training process: channels, contract files, outputs, metrics."""

@@ -1,0 +1,1 @@
+"""Commands, tables, progress; no rule of the domain."""

@@ -1,0 +1,1 @@
+"""The public Python surface: a few lines in a notebook."""

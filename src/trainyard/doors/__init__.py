@@ -1,0 +1,1 @@
+"""Bytes to model and back, one package per protocol; siblings never import each other."""

@@ -1,0 +1,1 @@
+"""HTTP over the home's control socket: health, metrics, drain."""

@@ -1,0 +1,1 @@
+"""The rules: pure functions over the model. No I/O, no clock: `now` is an argument."""

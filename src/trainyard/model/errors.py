@@ -1,0 +1,86 @@
+"""Every error that crosses a package border.
+
+    TrainyardError
+    ├── InvalidJob            the user's: what was asked is wrong; carries every problem at once
+    ├── ServiceError          the service refuses, in SageMaker's own codes and words
+    │   ├── ResourceNotFound      no such job
+    │   ├── ResourceInUse         the name is taken, or the job is not in a state for this
+    │   ├── ResourceLimitExceeded the machine or a quota has no room for it, ever
+    │   └── ValidationRefused     the request is well-formed but cannot be carried out
+    ├── StaleRecord           someone wrote first; read again
+    ├── Transient             the world's: worth another try, after `after` seconds
+    ├── Unsupported           this place of running cannot do that, and says so
+    └── StoreTooNew           the store was written by a newer release
+
+Vendor exceptions never leave the package that imports the vendor. A bug is none of these: it shows its traceback and
+marks no job as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainyard.model.problems import Problem
+
+
+
+class TrainyardError(Exception):
+    """The root of all our errors; its text is a whole sentence that a person can act on."""
+
+
+class InvalidJob(TrainyardError):  # noqa: N818 - it names a state of the job, as the tree above draws it
+    """What was asked breaks the API's constraints; `problems` holds all of them, each with its path."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
+
+
+class ServiceError(TrainyardError):
+    """A refusal in the service's words. `code` is what a wire client sees as the error code."""
+
+    code = "ValidationException"
+
+
+class ResourceNotFound(ServiceError):  # noqa: N818 - the API's own name
+    """No such job. The real service answers DescribeTrainingJob so with a ValidationException."""
+
+    code = "ValidationException"
+
+
+class ResourceInUse(ServiceError):  # noqa: N818 - the API's own name
+    """The name is taken, or the job is in a state that forbids the call."""
+
+    code = "ResourceInUse"
+
+
+class ResourceLimitExceeded(ServiceError):  # noqa: N818 - the API's own name
+    """No room, and waiting would not help."""
+
+    code = "ResourceLimitExceeded"
+
+
+class ValidationRefused(ServiceError):  # noqa: N818 - it names an outcome
+    """Well-formed, but it cannot be carried out: an empty prefix, an unknown image, a finished job to stop."""
+
+    code = "ValidationException"
+
+
+class StaleRecord(TrainyardError):  # noqa: N818 - it names a state
+    """A compare-and-swap lost: the record moved on since it was read."""
+
+
+class Transient(TrainyardError):  # noqa: N818 - it names a kind
+    """The world failed, not the job; try again after `after` seconds."""
+
+    def __init__(self, message: str, *, after: float = 1.0) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Unsupported(TrainyardError):  # noqa: N818 - it names a state
+    """This place of running does not do that; the text says which does."""
+
+
+class StoreTooNew(TrainyardError):  # noqa: N818 - it names a state
+    """The store was written by a newer release; nothing was touched."""

@@ -1,0 +1,117 @@
+"""What a TrainingService answers about a job, and what it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trainyard.model.description import TrainingJobDescription
+from trainyard.model.observation import Progress
+from trainyard.model.problems import Problem
+from trainyard.model.status import SecondaryStatus, TrainingJobStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job as a service tells it: the API's own description, and what we add to it.
+
+    waiting     : why it waits ("waiting for 1 GPU, 0 of 1 free"), else None.
+    notices     : what the user must know about how it runs here.
+    stale_for   : None when somebody is watching the job now; else the age in seconds of what is shown.
+    progress    : a transfer under way.
+    launcher, image : where and as what it runs, in words.
+    """
+
+    description: TrainingJobDescription
+    uid: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    attempt: int = 0
+    waiting: str | None = None
+    notices: tuple[str, ...] = ()
+    stale_for: float | None = None
+    progress: Progress | None = None
+    launcher: str = ""
+    image: str = ""
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """One line of a list. Times in seconds since the epoch."""
+
+    name: str
+    arn: str
+    status: TrainingJobStatus
+    secondary: SecondaryStatus
+    created_at: float
+    modified_at: float
+    ended_at: float | None = None
+    failure_reason: str | None = None
+    instance: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery:
+    """ListTrainingJobs: filters, order and page. Times in seconds since the epoch, exclusive."""
+
+    limit: int = 100
+    token: str | None = None
+    name_contains: str | None = None
+    status: TrainingJobStatus | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+    modified_after: float | None = None
+    modified_before: float | None = None
+    sort_by: str = "CreationTime"  # Name | CreationTime | Status
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One filter of a search: a dotted path in the API's spelling, an operator of the Search API, a value."""
+
+    name: str
+    operator: str = "Equals"
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """Search over jobs by any member, tag (`Tags.team`), hyperparameter or metric; conditions are and-ed."""
+
+    conditions: tuple[Condition, ...] = ()
+    limit: int = 100
+    token: str | None = None
+    sort_by: str = "LastModifiedTime"
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One metric over time: (time, value) pairs in order. `host` "" for the algorithm's own."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would happen to a job here, without doing it.
+
+    problems : errors that would refuse it, and notices that it would carry.
+    fields   : (path in the API's spelling, honoured | refused | notice, remark) for every field that the spec gives.
+    stages   : (channel, URI, objects, bytes) to be downloaded; None where it could not be counted.
+    """
+
+    place: str
+    launcher: str
+    image: str
+    instance: str
+    problems: tuple[Problem, ...] = ()
+    fields: tuple[tuple[str, str, str], ...] = ()
+    stages: tuple[tuple[str, str, int | None, int | None], ...] = ()
+    outputs: tuple[tuple[str, str], ...] = ()
+    stores: tuple[tuple[str, str], ...] = ()
+    waiting: str | None = None
+    notices: tuple[str, ...] = field(default=())

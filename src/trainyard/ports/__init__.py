@@ -1,0 +1,1 @@
+"""The seams: Protocols only. Every implementation passes one conformance suite (tests/conformance)."""

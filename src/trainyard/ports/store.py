@@ -1,0 +1,80 @@
+"""Where records live: compare-and-swap, a change feed, and a ledger that is only appended to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from trainyard.model.job import JobSummary, ListQuery
+from trainyard.model.keys import JobKey, Scope
+from trainyard.model.ledger import Change, JobEvent, Page, Point
+from trainyard.model.record import JobRecord
+
+
+class JobStore(Protocol):
+    """Records of jobs. Every method that writes returns only when the write is durable."""
+
+    async def create(self, record: JobRecord) -> JobRecord:
+        """Store a new record with version 1. Raises ResourceInUse, in the service's words, if the name is taken."""
+        ...
+
+    async def get(self, key: JobKey) -> JobRecord | None:
+        """The record, or None."""
+        ...
+
+    async def put(self, record: JobRecord, *, expect: int) -> JobRecord:
+        """Replace the record if its stored version is `expect`; returns it with the new version.
+
+        Raises StaleRecord when it is another, or the record is gone, or its uid is another job's.
+        """
+        ...
+
+    async def delete(self, key: JobKey, *, expect: int) -> None:
+        """Remove a record and its ledger. Raises StaleRecord as `put` does."""
+        ...
+
+    async def list(self, scope: Scope, query: ListQuery) -> Page[JobSummary]:
+        """One page by keyset, never by offset; stable while jobs are added. Does not parse specs."""
+        ...
+
+    async def records(self, scope: Scope | None = None, *, unfinished: bool = False) -> Sequence[JobRecord]:
+        """Whole records: with `unfinished`, those not final or final but not yet released or finalised."""
+        ...
+
+    async def revision(self) -> int:
+        """The revision of the newest change; 0 in an empty store."""
+        ...
+
+    def changes(self, since: int) -> AsyncIterator[Change]:
+        """Changes after revision `since`, for ever, also those made by other processes."""
+        ...
+
+
+class Ledger(Protocol):
+    """What is appended beside the records. Keyed on the job's uid, so a reused name never inherits history."""
+
+    async def append_events(self, job_uid: str, events: Sequence[JobEvent]) -> None:
+        """Add events in order."""
+        ...
+
+    async def events(self, job_uid: str, *, limit: int = 1000, token: str | None = None) -> Page[JobEvent]:
+        """Events, oldest first."""
+        ...
+
+    async def append_points(self, job_uid: str, stream: str, points: Sequence[Point], *, offset: int) -> None:
+        """Add metric points scanned from `stream` and, in the same transaction, how far it was scanned."""
+        ...
+
+    async def scanned(self, job_uid: str) -> dict[str, int]:
+        """For every stream, how far it was scanned."""
+        ...
+
+    async def points(
+        self, job_uid: str, *, name: str | None = None, since: float | None = None, limit: int = 100_000
+    ) -> Sequence[Point]:
+        """Points in order of time."""
+        ...
+
+    async def last_points(self, job_uid: str) -> Sequence[Point]:
+        """The newest point of every series of the algorithm (host "")."""
+        ...

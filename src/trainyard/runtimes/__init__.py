@@ -1,0 +1,1 @@
+"""How a run runs. Each package is one implementation of ports.runtime.Runtime."""

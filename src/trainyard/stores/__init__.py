@@ -1,0 +1,1 @@
+"""Where records live. Each package is one implementation of ports.store."""

@@ -1,0 +1,1 @@
+"""Records and ledger in memory, for tests; passes the same conformance suite."""
