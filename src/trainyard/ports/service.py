@@ -56,14 +56,25 @@ class TrainingService(Protocol):
         ...
 
     async def logs(
-        self, name: str, *, stream: str | None = None, since: float | None = None, token: str | None = None,
-        tail: int | None = None, limit: int = 10_000,
+        self,
+        name: str,
+        *,
+        stream: str | None = None,
+        since: float | None = None,
+        token: str | None = None,
+        tail: int | None = None,
+        limit: int = 10_000,
     ) -> Page[LogEvent]:
-        """Lines of one stream, or of all merged by time. The page's token is never None: it is where to read on,
-        and the same token later gives what was written since. `tail`: only the last so many lines."""
+        """Lines of one stream, or of all merged by time.
+
+        The page's token is never None: it is where to read on, and the same token later gives what was written since.
+        `tail`: only the last so many lines.
+        """
         ...
 
-    async def metrics(self, name: str, *, metric: str | None = None, since: float | None = None) -> Sequence[Series]:
+    async def metrics(
+        self, name: str, *, metric: str | None = None, since: float | None = None
+    ) -> Sequence[Series]:
         """Series of the algorithm's metrics and of the hosts' use."""
         ...
 
