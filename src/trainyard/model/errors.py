@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from trainyard.model.problems import Problem
 
 
-
 class TrainyardError(Exception):
     """The root of all our errors; its text is a whole sentence that a person can act on."""
 

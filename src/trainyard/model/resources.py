@@ -14,9 +14,7 @@ class Resources:
     gpus: int = 0
 
     def __add__(self, other: Resources) -> Resources:
-        return Resources(
-            cpus=self.cpus + other.cpus, memory=self.memory + other.memory, gpus=self.gpus + other.gpus
-        )
+        return Resources(cpus=self.cpus + other.cpus, memory=self.memory + other.memory, gpus=self.gpus + other.gpus)
 
     def fits(self, room: Resources) -> bool:
         """Whether this amount fits into `room`."""
