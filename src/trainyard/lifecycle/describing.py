@@ -1,0 +1,126 @@
+"""A record as DescribeTrainingJob tells it, with the habits of recorded real answers."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from trainyard.lifecycle import naming, stopping
+from trainyard.model.description import TrainingJobDescription
+from trainyard.model.job import JobSummary
+from trainyard.model.record import JobRecord
+from trainyard.model.spec import TrainingJobSpec
+
+# Members of the request that the answer echoes as they are.
+_ECHOED = (
+    "AlgorithmSpecification",
+    "RoleArn",
+    "ResourceConfig",
+    "VpcConfig",
+    "CheckpointConfig",
+    "DebugHookConfig",
+    "DebugRuleConfigurations",
+    "TensorBoardOutputConfig",
+    "ExperimentConfig",
+    "ProfilerConfig",
+    "ProfilerRuleConfigurations",
+    "Environment",
+    "RetryStrategy",
+    "RemoteDebugConfig",
+    "InfraCheckConfig",
+    "ServerlessJobConfig",
+    "MlflowConfig",
+    "ModelPackageConfig",
+)
+_SWITCHES = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
+
+
+def description_of(record: JobRecord) -> TrainingJobDescription:
+    """The whole answer. Absent stays absent but where the real service fills in."""
+    wire = {**_echo(record.spec), **_standing(record), **_times(record)}
+    return TrainingJobDescription.from_wire(wire)
+
+
+def summary_of(record: JobRecord) -> JobSummary:
+    """One line of a list."""
+    resources = record.spec.resource_config
+    return JobSummary(
+        name=record.key.name,
+        arn=record.key.arn,
+        status=record.status,
+        secondary=record.secondary,
+        created_at=record.created_at,
+        modified_at=record.modified_at,
+        ended_at=record.training_ended_at,
+        failure_reason=record.failure_reason,
+        image=record.placement.image,
+        instance=(resources.instance_type or "") if resources else "",
+    )
+
+
+def _echo(spec: TrainingJobSpec) -> dict[str, Any]:
+    given = spec.to_wire()
+    wire: dict[str, Any] = {name: given[name] for name in _ECHOED if name in given}
+    wire["OutputDataConfig"] = {"KmsKeyId": "", **given["OutputDataConfig"]}
+    wire["HyperParameters"] = dict(sorted(given.get("HyperParameters", {}).items()))
+    if given.get("InputDataConfig"):
+        wire["InputDataConfig"] = [
+            {"CompressionType": "None", "RecordWrapperType": "None", **channel} for channel in given["InputDataConfig"]
+        ]
+    wire["StoppingCondition"] = {
+        "MaxRuntimeInSeconds": int(stopping.max_runtime(spec)),
+        **given.get("StoppingCondition", {}),
+    }
+    wire.update({name: bool(given.get(name, False)) for name in _SWITCHES})
+    if "ProfilerConfig" in given:
+        profiler = given["ProfilerConfig"]
+        wire["ProfilerConfig"] = {"ProfilingIntervalInMilliseconds": 500, **profiler}
+        wire["ProfilingStatus"] = "Disabled" if profiler.get("DisableProfiler") else "Enabled"
+    return wire
+
+
+def _standing(record: JobRecord) -> dict[str, Any]:
+    wire: dict[str, Any] = {
+        "TrainingJobName": record.key.name,
+        "TrainingJobArn": record.key.arn,
+        "ModelArtifacts": {"S3ModelArtifacts": record.model_uri or naming.model_uri(record.spec)},
+        "TrainingJobStatus": str(record.status),
+        "SecondaryStatus": str(record.secondary),
+        "SecondaryStatusTransitions": [
+            {
+                "Status": str(entry.status),
+                "StartTime": entry.start,
+                "EndTime": entry.end,
+                "StatusMessage": entry.message,
+            }
+            for entry in record.transitions
+        ],
+        "FailureReason": record.failure_reason,
+    }
+    if record.final_metrics:
+        wire["FinalMetricDataList"] = [
+            {"MetricName": metric.name, "Value": as_float32(metric.value), "Timestamp": float(int(metric.at))}
+            for metric in record.final_metrics
+        ]
+    return wire
+
+
+def _times(record: JobRecord) -> dict[str, Any]:
+    wire: dict[str, Any] = {
+        "CreationTime": record.created_at,
+        "LastModifiedTime": record.modified_at,
+        "TrainingStartTime": record.training_started_at,
+        "TrainingEndTime": record.training_ended_at,
+    }
+    if record.status.is_final and record.training_started_at is not None:
+        wire["TrainingTimeInSeconds"] = max(1, int(record.training_seconds))
+        wire["BillableTimeInSeconds"] = max(1, int(record.billable_seconds))
+    return wire
+
+
+def as_float32(value: float) -> float:
+    """A metric's value as the service stores it: 0.0036 comes back as 0.003599999938160181."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return value

@@ -1,0 +1,53 @@
+"""JobRecord to JSON and back. Members that an older release did not know take their defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from trainyard.model.keys import JobKey
+from trainyard.model.observation import StopCause
+from trainyard.model.record import JobRecord, Metric, Placement, StopRequest, Transition
+from trainyard.model.resources import Resources
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.status import SecondaryStatus, TrainingJobStatus
+
+
+def encode(record: JobRecord) -> str:
+    """The record as compact JSON; the spec in the API's own spelling."""
+    plain = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    plain["spec"] = record.spec.to_wire()
+    return json.dumps(plain, default=dataclasses.asdict, separators=(",", ":"))
+
+
+def decode(text: str, version: int) -> JobRecord:
+    """The record that `encode` wrote, with the version that the store gives it."""
+    plain: dict[str, Any] = json.loads(text)
+    placement = plain["placement"]
+    plain |= {
+        "version": version,
+        "key": JobKey(**plain["key"]),
+        "spec": TrainingJobSpec.from_wire(plain["spec"]),
+        "status": TrainingJobStatus(plain["status"]),
+        "secondary": SecondaryStatus(plain["secondary"]),
+        "placement": Placement(
+            **{**placement, "needs": Resources(**placement["needs"]), "notices": tuple(placement["notices"])}
+        ),
+        "transitions": tuple(_transition(entry) for entry in plain["transitions"]),
+        "tags": tuple((key, value) for key, value in plain["tags"]),
+        "notices": tuple(plain["notices"]),
+        "stop": None if plain["stop"] is None else _stop(plain["stop"]),
+        "final_metrics": None
+        if plain["final_metrics"] is None
+        else tuple(Metric(**one) for one in plain["final_metrics"]),
+    }
+    return JobRecord(**plain)
+
+
+def _transition(entry: dict[str, Any]) -> Transition:
+    return Transition(**{**entry, "status": SecondaryStatus(entry["status"])})
+
+
+def _stop(entry: dict[str, Any]) -> StopRequest:
+    return StopRequest(cause=StopCause(entry["cause"]), at=entry["at"])

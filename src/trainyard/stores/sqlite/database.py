@@ -1,0 +1,188 @@
+"""One SQLite file: opened, migrated, written by one thread with group commit, read by another.
+
+Whatever is waiting when the writer is free goes into one transaction, each statement group in a savepoint of its own:
+a caller's refusal undoes the caller's part alone, and one fsync makes everyone durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import re
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trainyard.model.errors import StoreTooNew, TrainyardError, Transient
+
+T = TypeVar("T")
+Write = Callable[[sqlite3.Connection], Any]
+LARGEST_GROUP = 256  # writes per transaction; more only adds latency
+BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
+
+
+class Database:
+    """Durable writes and consistent reads of one file, from one asyncio loop or several."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._migrate()
+        self._inbox: queue.SimpleQueue[tuple[Write, Future[Any]] | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_for_ever, name="store-writer", daemon=True)
+        self._writer.start()
+        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-reader")
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` inside a transaction; return once it is durable. A cancelled caller's work still happens whole."""
+        done: Future[T] = Future()
+        self._inbox.put((work, done))
+        return await asyncio.wrap_future(done)
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on a connection for reading."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._reader()))
+
+    def close(self) -> None:
+        """Finish every write that was asked for, then close."""
+        self._inbox.put(None)
+        self._writer.join()
+        self._readers.shutdown(wait=True)
+        for connection in self._opened:
+            connection.close()
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self._path)
+            self._opened.append(connection)
+        return connection
+
+    def _write_for_ever(self) -> None:
+        connection = connect(self._path)
+        try:
+            while (first := self._inbox.get()) is not None:
+                group = [first]
+                ended = False
+                with suppress(queue.Empty):
+                    while len(group) < LARGEST_GROUP:
+                        item = self._inbox.get_nowait()
+                        if item is None:
+                            ended = True
+                            break
+                        group.append(item)
+                _commit(connection, group, self._path)
+                if ended:
+                    return
+        finally:
+            connection.close()
+
+    def _migrate(self) -> None:
+        try:
+            connection = connect(self._path)
+        except sqlite3.DatabaseError as error:
+            raise TrainyardError(f"{self._path} is no store of ours, or it is damaged: {error}") from error
+        try:
+            migrate(connection, self._path)
+        except sqlite3.DatabaseError as error:
+            raise _explained(error, self._path) from error
+        finally:
+            connection.close()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection with our settings: write-ahead log, every commit on the disk."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema to this release's, one numbered file at a time, each in one transaction."""
+    steps = migrations()
+    newest = len(steps)
+    (current,) = connection.execute("PRAGMA user_version").fetchone()
+    if current > newest:
+        raise StoreTooNew(
+            f"{path} was written by a newer release (schema {current}, this one knows {newest}); "
+            "nothing was touched. Use that release, or another home."
+        )
+    for number in range(current + 1, newest + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            (now,) = connection.execute("PRAGMA user_version").fetchone()
+            if now < number:  # another process may have been faster
+                for statement in steps[number - 1]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def migrations() -> list[list[str]]:
+    """The statements of every migration file, in order."""
+    folder = resources.files("trainyard.stores.sqlite") / "migrations"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return [_statements(file.read_text(encoding="utf-8")) for file in files]
+
+
+def _statements(text: str) -> list[str]:
+    bare = re.sub(r"^\s*--.*$", "", text, flags=re.MULTILINE)
+    return [statement.strip() for statement in bare.split(";") if statement.strip()]
+
+
+def _commit(connection: sqlite3.Connection, group: list[tuple[Write, Future[Any]]], path: Path) -> None:
+    settled: list[tuple[Future[Any], Any]] = []
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for work, done in group:
+            _attempt(connection, work, done, settled)
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        explained = _explained(error, path)
+        for _, done in group:
+            if not done.done():
+                done.set_exception(explained)
+        return
+    for done, result in settled:
+        if not done.cancelled():
+            done.set_result(result)
+
+
+def _attempt(
+    connection: sqlite3.Connection, work: Write, done: Future[Any], settled: list[tuple[Future[Any], Any]]
+) -> None:
+    connection.execute("SAVEPOINT one")
+    try:
+        result = work(connection)
+    except sqlite3.OperationalError:
+        raise  # a full disk or a lost file concerns the whole group
+    except Exception as error:  # noqa: BLE001 - the caller's own refusal, handed back to the caller
+        connection.execute("ROLLBACK TO one")
+        connection.execute("RELEASE one")
+        if not done.cancelled():
+            done.set_exception(error)
+        return
+    connection.execute("RELEASE one")
+    settled.append((done, result))
+
+
+def _explained(error: sqlite3.Error, path: Path) -> TrainyardError:
+    text = str(error)
+    if "full" in text:
+        return Transient(f"The disk that holds {path.parent} is full; free some space and try again.", after=5.0)
+    if "locked" in text or "busy" in text:
+        return Transient(f"{path} is held by another process; try again.", after=1.0)
+    return TrainyardError(f"{path} cannot be used: {text}")

@@ -1,0 +1,238 @@
+"""ports.store.JobStore over SQLite."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from trainyard.lifecycle.describing import summary_of
+from trainyard.model.errors import ResourceInUse, StaleRecord, ValidationRefused
+from trainyard.model.job import JobSummary, ListQuery
+from trainyard.model.keys import JobKey, Scope
+from trainyard.model.ledger import Change, Page
+from trainyard.model.record import JobRecord
+from trainyard.model.status import SecondaryStatus, TrainingJobStatus
+from trainyard.stores.sqlite.codec import decode, encode
+from trainyard.stores.sqlite.database import Database
+
+_COLUMNS = {"Name": "name", "CreationTime": "created_at", "Status": "status"}
+_FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens
+_FEED_KEPT = 100_000  # changes kept; a reader that is further behind reads everything anyway
+
+
+class SqliteJobStore:
+    """Records with compare-and-swap and a change feed that sees other processes' writes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, record: JobRecord) -> JobRecord:
+        """Store a new record with version 1."""
+        first = replace(record, version=1)
+        row = _row(first)
+
+        def work(connection: sqlite3.Connection) -> None:
+            try:
+                connection.execute(_INSERT, row)
+            except sqlite3.IntegrityError as error:
+                raise ResourceInUse(
+                    "Training job names must be unique within an AWS account and region, and a training job with "
+                    f"this name already exists ({record.key.arn})"
+                ) from error
+            _note(connection, record.key)
+
+        await self._database.write(work)
+        return first
+
+    async def get(self, key: JobKey) -> JobRecord | None:
+        """The record, or None."""
+        return await self._database.read(lambda connection: _get(connection, key))
+
+    async def put(self, record: JobRecord, *, expect: int) -> JobRecord:
+        """Replace the record if it is still the one that was read."""
+        written = replace(record, version=expect + 1)
+        row = {**_row(written), "expect": expect}
+
+        def work(connection: sqlite3.Connection) -> None:
+            if connection.execute(_UPDATE, row).rowcount == 0:
+                raise StaleRecord(f"{record.key.name} was written by someone else since it was read")
+            _note(connection, record.key)
+
+        await self._database.write(work)
+        return written
+
+    async def delete(self, key: JobKey, *, expect: int) -> None:
+        """Remove a record and its ledger."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            found = connection.execute(
+                "DELETE FROM jobs WHERE account = ? AND region = ? AND name = ? AND version = ? RETURNING uid",
+                (key.account, key.region, key.name, expect),
+            ).fetchone()
+            if found is None:
+                raise StaleRecord(f"{key.name} was written by someone else since it was read")
+            uid = (found["uid"],)
+            connection.execute("DELETE FROM points WHERE series IN (SELECT id FROM series WHERE uid = ?)", uid)
+            for table in ("series", "events", "scanned"):
+                connection.execute(f"DELETE FROM {table} WHERE uid = ?", uid)  # noqa: S608 - our own table names
+            _note(connection, key)
+
+        await self._database.write(work)
+
+    async def list(self, scope: Scope, query: ListQuery) -> Page[JobSummary]:
+        """One page by keyset."""
+        sql, values = _listing(scope, query)
+
+        def work(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+            return connection.execute(sql, values).fetchall()
+
+        rows = await self._database.read(work)
+        shown = rows[: query.limit]
+        token = _token(shown[-1][_COLUMNS[query.sort_by]], shown[-1]["name"]) if len(rows) > query.limit else None
+        return Page(tuple(_summary(row) for row in shown), token)
+
+    async def records(self, scope: Scope | None = None, *, unfinished: bool = False) -> Sequence[JobRecord]:
+        """Whole records, oldest first."""
+        conditions = ["unfinished = 1"] if unfinished else []
+        values: tuple[str, ...] = ()
+        if scope is not None:
+            conditions.append("account = ? AND region = ?")
+            values = (scope.account, scope.region)
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        sql = f"SELECT record, version FROM jobs {where} ORDER BY created_at"  # noqa: S608 - our own words only
+        return await self._database.read(
+            lambda connection: [decode(row["record"], row["version"]) for row in connection.execute(sql, values)]
+        )
+
+    async def revision(self) -> int:
+        """The newest change's revision."""
+        return await self._database.read(_revision)
+
+    async def changes(self, since: int) -> AsyncIterator[Change]:
+        """Follow the feed. Idle, it costs one small read every 30 ms."""
+        position = since
+        while True:
+            found = await self._database.read(lambda connection, after=position: _changes(connection, after))  # type: ignore[misc]
+            for change in found:
+                position = change.revision
+                yield change
+            if not found:
+                await asyncio.sleep(_FEED_PAUSE)
+
+
+_FIELDS = (
+    "account",
+    "region",
+    "name",
+    "uid",
+    "version",
+    "status",
+    "secondary",
+    "created_at",
+    "modified_at",
+    "ended_at",
+    "failure_reason",
+    "instance",
+    "image",
+    "unfinished",
+    "record",
+)
+_INSERT = f"INSERT INTO jobs ({', '.join(_FIELDS)}) VALUES ({', '.join(':' + name for name in _FIELDS)})"  # noqa: S608
+_UPDATE = (
+    f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in _FIELDS[4:])} "  # noqa: S608 - our own columns
+    "WHERE account = :account AND region = :region AND name = :name AND uid = :uid AND version = :expect"
+)
+
+
+def _row(record: JobRecord) -> dict[str, object]:
+    summary = summary_of(record)
+    return {
+        "account": record.key.account, "region": record.key.region, "name": record.key.name, "uid": record.uid,
+        "version": record.version, "status": str(record.status), "secondary": str(record.secondary),
+        "created_at": record.created_at, "modified_at": record.modified_at, "ended_at": record.training_ended_at,
+        "failure_reason": record.failure_reason, "instance": summary.instance, "image": summary.image,
+        "unfinished": int(not (record.status.is_final and record.released and record.final_metrics is not None)),
+        "record": encode(record),
+    }  # fmt: skip
+
+
+def _note(connection: sqlite3.Connection, key: JobKey) -> None:
+    cursor = connection.execute(
+        "INSERT INTO changes (account, region, name) VALUES (?, ?, ?)", (key.account, key.region, key.name)
+    )
+    newest = cursor.lastrowid or 0
+    if newest % 10_000 == 0:
+        connection.execute("DELETE FROM changes WHERE revision <= ?", (newest - _FEED_KEPT,))
+
+
+def _get(connection: sqlite3.Connection, key: JobKey) -> JobRecord | None:
+    row = connection.execute(
+        "SELECT record, version FROM jobs WHERE account = ? AND region = ? AND name = ?",
+        (key.account, key.region, key.name),
+    ).fetchone()
+    return None if row is None else decode(row["record"], row["version"])
+
+
+def _revision(connection: sqlite3.Connection) -> int:
+    (newest,) = connection.execute("SELECT coalesce(max(revision), 0) FROM changes").fetchone()
+    return int(newest)
+
+
+def _changes(connection: sqlite3.Connection, after: int) -> list[Change]:
+    rows = connection.execute("SELECT * FROM changes WHERE revision > ? ORDER BY revision LIMIT 1000", (after,))
+    return [Change(row["revision"], row["account"], row["region"], row["name"]) for row in rows]
+
+
+def _listing(scope: Scope, query: ListQuery) -> tuple[str, list[object]]:
+    column = _COLUMNS[query.sort_by]
+    order = "DESC" if query.descending else "ASC"
+    conditions, values = ["account = ?", "region = ?"], [scope.account, scope.region]
+    filters: list[tuple[str, object]] = [
+        ("instr(lower(name), lower(?)) > 0", query.name_contains),
+        ("status = ?", str(query.status) if query.status else None),
+        ("created_at > ?", query.created_after),
+        ("created_at < ?", query.created_before),
+        ("modified_at > ?", query.modified_after),
+        ("modified_at < ?", query.modified_before),
+    ]
+    bound: list[object] = [*values]
+    for condition, value in filters:
+        if value is not None:
+            conditions.append(condition)
+            bound.append(value)
+    if query.token is not None:
+        conditions.append(f"({column}, name) {'<' if query.descending else '>'} (?, ?)")
+        bound.extend(_position(query.token))
+    sql = (
+        "SELECT name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, "  # noqa: S608
+        f"image FROM jobs WHERE {' AND '.join(conditions)} ORDER BY {column} {order}, name {order} LIMIT ?"
+    )
+    return sql, [*bound, query.limit + 1]
+
+
+def _summary(row: sqlite3.Row) -> JobSummary:
+    return JobSummary(
+        name=row["name"], arn=JobKey(row["account"], row["region"], row["name"]).arn,
+        status=TrainingJobStatus(row["status"]), secondary=SecondaryStatus(row["secondary"]),
+        created_at=row["created_at"], modified_at=row["modified_at"], ended_at=row["ended_at"],
+        failure_reason=row["failure_reason"], instance=row["instance"], image=row["image"],
+    )  # fmt: skip
+
+
+def _token(value: object, name: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([value, name]).encode()).decode()
+
+
+def _position(token: str) -> list[object]:
+    try:
+        value, name = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, binascii.Error, UnicodeError) as error:
+        raise ValidationRefused("The pagination token is invalid.") from error
+    if not isinstance(value, str | int | float) or not isinstance(name, str):
+        raise ValidationRefused("The pagination token is invalid.")
+    return [value, name]
