@@ -1,0 +1,154 @@
+"""The container contract: the files and variables that the service gives to every training program.
+
+Pure. File contents are the recorded ones to the byte: compact JSON on one line, no newline at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from trainyard.model.keys import JobKey
+from trainyard.model.spec import Channel, TrainingJobSpec
+
+CONFIG = "input/config"
+METRICS_DIRECTORY = "/opt/ml/output/metrics/sagemaker"
+FOLDERS = ("input/config", "input/data", "model", "output/data", "output/metrics/sagemaker", "checkpoints", "code")
+GROUP = "homogeneousCluster"
+
+
+def contract_files(
+    *, spec: TrainingJobSpec, job: JobKey, host: str = "algo-1", hosts: Sequence[str] = ("algo-1",)
+) -> dict[str, bytes]:
+    """Contents by path below /opt/ml."""
+    wire = spec.to_wire()
+    algorithm = wire.get("AlgorithmSpecification", {})
+    files: dict[str, Any] = {
+        "hyperparameters": wire.get("HyperParameters", {}),
+        "inputdataconfig": {channel.channel_name: _channel(spec, channel) for channel in spec.input_data_config or ()},
+        "resourceconfig": _resources(spec, host, sorted(hosts)),
+        "init-config": _init_config(spec, host, hosts),
+        "trainingjobconfig": {**wire, "TrainingJobArn": job.arn},
+        "metric-definition-regex": algorithm.get("MetricDefinitions", []),
+        "upstreamoutputdataconfig": [],
+        **_optional(spec, wire),
+    }
+    return {f"{CONFIG}/{name}.json": _compact(value) for name, value in files.items()}
+
+
+def contract_env(*, spec: TrainingJobSpec, job: JobKey) -> dict[str, str]:
+    """Variables that the platform sets; the request's own Environment comes last and wins."""
+    variables = {
+        "TRAINING_JOB_NAME": job.name,
+        "TRAINING_JOB_ARN": job.arn,
+        "AWS_REGION": job.region,
+        "DMLC_INTERFACE": "eth0",
+    }
+    if wants_time_series(spec):
+        variables["SAGEMAKER_METRICS_DIRECTORY"] = METRICS_DIRECTORY
+    return {**variables, **(spec.environment or {})}
+
+
+def wants_time_series(spec: TrainingJobSpec) -> bool:
+    """EnableSageMakerMetricsTimeSeries; on by itself where there is a metric definition, as the API says."""
+    algorithm = spec.algorithm_specification
+    if algorithm is None:
+        return False
+    given = algorithm.enable_sagemaker_metrics_time_series
+    return bool(algorithm.metric_definitions) if given is None else given
+
+
+def input_mode(spec: TrainingJobSpec, channel: Channel) -> str:
+    """The channel's effective mode."""
+    algorithm = spec.algorithm_specification
+    return channel.input_mode or (algorithm.training_input_mode if algorithm else "File")
+
+
+def _channel(spec: TrainingJobSpec, channel: Channel) -> dict[str, str]:
+    source = channel.data_source.s3_data_source
+    entry = {
+        "TrainingInputMode": input_mode(spec, channel),
+        "S3DistributionType": (source.s3_data_distribution_type if source else None) or "FullyReplicated",
+        "RecordWrapperType": channel.record_wrapper_type or "None",
+    }
+    return {"ContentType": channel.content_type, **entry} if channel.content_type else entry
+
+
+def _resources(spec: TrainingJobSpec, host: str, hosts: list[str]) -> dict[str, Any]:
+    resources = spec.resource_config
+    instance = resources.instance_type if resources else None
+    return {
+        "current_host": host,
+        "current_instance_type": instance,
+        "current_group_name": GROUP,
+        "hosts": hosts,
+        "instance_groups": [{"instance_group_name": GROUP, "instance_type": instance, "hosts": hosts}],
+        "network_interface_name": "eth0",
+        "topology": None,
+    }
+
+
+def _init_config(spec: TrainingJobSpec, host: str, hosts: Sequence[str]) -> dict[str, Any]:
+    algorithm = spec.algorithm_specification
+    return {
+        "inputMode": (algorithm.training_input_mode if algorithm else "File").upper(),
+        "channels": {channel.channel_name: _init_channel(spec, channel) for channel in spec.input_data_config or ()},
+        "checkpointChannel": None,
+        "hostConfig": {"clusterSize": len(hosts), "hostNumber": int(host.rsplit("-", 1)[1])},
+        "enableAdditionalPlatformLoggingForCustomer": False,
+        "jobRunInfo": {"jobRunNumber": 1},
+    }
+
+
+def _init_channel(spec: TrainingJobSpec, channel: Channel) -> dict[str, Any]:
+    source = channel.data_source.s3_data_source
+    sharded = source is not None and source.s3_data_distribution_type == "ShardedByS3Key"
+    s3 = source and {
+        "s3DataType": "S3_PREFIX",
+        "s3Uri": source.s3_uri,
+        "s3DataDistributionType": "SHARDED_BY_S3_KEY" if sharded else "FULLY_REPLICATED",
+        "attributeNames": list(source.attribute_names) if source.attribute_names else None,
+    }
+    return {
+        "s3DataSource": s3,
+        "fileSystemDataSource": None,
+        "compressionType": (channel.compression_type or "None").upper(),
+        "recordWrapper": (channel.record_wrapper_type or "None").upper(),
+        "shuffleConfig": None,
+        "inputMode": input_mode(spec, channel).upper(),
+        "sharded": sharded,
+    }
+
+
+def _optional(spec: TrainingJobSpec, wire: dict[str, Any]) -> dict[str, Any]:
+    files: dict[str, Any] = {}
+    if "DebugHookConfig" in wire:
+        hook = wire["DebugHookConfig"]
+        files["debughookconfig"] = {
+            "S3OutputPath": hook["S3OutputPath"],
+            "LocalPath": hook.get("LocalPath", "/opt/ml/output/tensors"),
+            "HookParameters": hook.get("HookParameters"),
+            "CollectionConfigurations": hook.get("CollectionConfigurations") or None,
+        }
+    profiler = wire.get("ProfilerConfig")
+    if profiler is not None and not profiler.get("DisableProfiler"):
+        files["profilerconfig"] = {
+            "S3OutputPath": profiler.get("S3OutputPath"),
+            "LocalPath": "/opt/ml/output/profiler/",
+            "ProfilingIntervalInMilliseconds": profiler.get("ProfilingIntervalInMilliseconds", 500),
+            "ProfilingParameters": profiler.get("ProfilingParameters", {}),
+        }
+    if spec.tensor_board_output_config is not None:
+        board = spec.tensor_board_output_config
+        files["tensorboardoutputconfig"] = {
+            "S3OutputPath": board.s3_output_path,
+            "LocalPath": board.local_path or "/opt/ml/output/tensorboard/",
+        }
+    if spec.checkpoint_config is not None:
+        files["checkpointconfig"] = {"LocalPath": spec.checkpoint_config.local_path or "/opt/ml/checkpoints/"}
+    return files
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -1,0 +1,176 @@
+"""Metrics out of a run's output, as the service reads them (ports.scanner).
+
+User regexes run on RE2, so none can hang us. Lines are matched in their escaped form (TAB is `#011`), as the service's
+own definitions expect, and as they are. All patterns are looked for in one pass; only a line that matches is looked at
+again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+import re2
+
+from trainyard.model.ledger import Point
+from trainyard.model.problems import Problem, Severity
+from trainyard.ports.scanner import MetricScanner, Scan
+
+LONGEST_LINE = 256 * 1024  # bytes matched of one line; CloudWatch splits there
+OLDEST, NEWEST = 14 * 86_400.0, 2 * 3_600.0  # the window around the reading time that a metric may be dated in
+_USAGE = {
+    "cpu": "CPUUtilization",
+    "memory": "MemoryUtilization",
+    "disk": "DiskUtilization",
+    "gpu": "GPUUtilization",
+    "gpu_memory": "GPUMemoryUtilization",
+}
+
+
+class Re2Scanners:
+    """ports.scanner.Scanners over RE2."""
+
+    def check(self, definitions: Sequence[tuple[str, str]]) -> Sequence[Problem]:
+        """Errors for patterns that RE2 cannot hold, with the reason; a notice for one without a group."""
+        problems = []
+        for place, (name, pattern) in enumerate(definitions):
+            path = ("AlgorithmSpecification", "MetricDefinitions", place, "Regex")
+            try:
+                groups = re2.compile(pattern, _quiet()).groups
+            except re2.error as error:
+                text = f"The regex of metric {name!r} is not one that RE2 can hold: {_reason(error)}"
+                problems.append(Problem(path=path, message=text, code="regex", suggestion=_WITHOUT_LOOKAROUND))
+                continue
+            if groups == 0:
+                text = f"The regex of metric {name!r} has no group, so it never gives a value."
+                problems.append(Problem(path=path, message=text, code="regex-group", severity=Severity.NOTICE))
+        return problems
+
+    def for_log(self, definitions: Sequence[tuple[str, str]]) -> MetricScanner:
+        """A scanner of log lines."""
+        return LogScanner(definitions)
+
+    def for_metrics(self) -> MetricScanner:
+        """A scanner of the metrics directory's JSON lines."""
+        return JsonScanner(_time_series)
+
+    def for_usage(self, host: str) -> MetricScanner:
+        """A scanner of a host's use."""
+        return JsonScanner(lambda entry, at: _usage(entry, at, host))
+
+
+_WITHOUT_LOOKAROUND = "Write it without look-around and back-references."
+
+
+class LogScanner:
+    """Definitions applied line by line; the first group is the value, what is no number is dropped."""
+
+    def __init__(self, definitions: Sequence[tuple[str, str]]) -> None:
+        self._patterns = []
+        self._set = re2.Set.SearchSet(_quiet())
+        for name, pattern in definitions:
+            compiled = _compiled(pattern)
+            if compiled is not None and compiled.groups > 0:
+                self._set.Add(pattern)
+                self._patterns.append((name, compiled))
+        if self._patterns:
+            self._set.Compile()
+
+    def scan(self, data: bytes, *, time_of: Callable[[int], float], final: bool) -> Scan:
+        """Points of all whole lines."""
+        consumed = len(data) if final else data.rfind(b"\n") + 1
+        if not self._patterns:
+            return Scan((), consumed)
+        points: list[Point] = []
+        for offset, raw in _lines(data, consumed):
+            line = raw[:LONGEST_LINE].decode("utf-8", "replace")
+            for form in (line.replace("\t", "#011"), line) if "\t" in line else (line,):
+                found = self._set.Match(form)
+                if found:
+                    points.extend(self._points(form, sorted(found), time_of(offset)))
+                    break
+        return Scan(tuple(points), consumed)
+
+    def _points(self, line: str, found: Sequence[int], at: float) -> Iterator[Point]:
+        for place in found:
+            name, pattern = self._patterns[place]
+            match = pattern.search(line)
+            value = _number(match.group(1)) if match else None
+            if value is not None:
+                yield Point(name=name, value=value, at=at)
+
+
+class JsonScanner:
+    """JSON lines, each read by one function; a broken line is skipped."""
+
+    def __init__(self, read: Callable[[dict[str, object], float], Iterator[Point]]) -> None:
+        self._read = read
+
+    def scan(self, data: bytes, *, time_of: Callable[[int], float], final: bool) -> Scan:
+        """Points of all whole lines."""
+        consumed = len(data) if final else data.rfind(b"\n") + 1
+        points: list[Point] = []
+        for offset, raw in _lines(data, consumed):
+            try:
+                entry = json.loads(raw[:LONGEST_LINE])
+            except ValueError:
+                continue
+            if isinstance(entry, dict):
+                points.extend(self._read(entry, time_of(offset)))
+        return Scan(tuple(points), consumed)
+
+
+def _time_series(entry: dict[str, object], at: float) -> Iterator[Point]:
+    name, value, step = entry.get("MetricName"), _number(entry.get("Value")), entry.get("IterationNumber")
+    stamp = _number(entry.get("Timestamp"))
+    dated = at if stamp is None else stamp
+    if isinstance(name, str) and 0 < len(name) <= 255 and value is not None and at - OLDEST <= dated <= at + NEWEST:
+        yield Point(name=name, value=value, at=dated, step=step if isinstance(step, int) else None)
+
+
+def _usage(entry: dict[str, object], at: float, host: str) -> Iterator[Point]:
+    stamp = _number(entry.get("at"))
+    for short, name in _USAGE.items():
+        value = _number(entry.get(short))
+        if value is not None:
+            yield Point(name=name, value=value, at=at if stamp is None else stamp, host=host)
+
+
+def _lines(data: bytes, end: int) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    while start < end:
+        stop = data.find(b"\n", start, end)
+        stop = end if stop < 0 else stop
+        yield start, data[start:stop]
+        start = stop + 1
+
+
+def _number(text: object) -> float | None:
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        return None
+    try:
+        value = float(text)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _quiet() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    try:
+        compiled: re.Pattern[str] = re2.compile(pattern, _quiet())
+    except re2.error:
+        return None
+    return compiled
+
+
+def _reason(error: Exception) -> str:
+    reason = error.args[0] if error.args else error
+    return reason.decode() if isinstance(reason, bytes) else str(reason)

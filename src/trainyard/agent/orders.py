@@ -1,0 +1,48 @@
+"""What the helper processes of one attempt are told: plain values, written by the runtime, read by the helpers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelOrder:
+    """One channel to stage: objects under `uri` into `folder`; `manifest` is the list file beside it."""
+
+    name: str
+    uri: str
+    folder: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOrder:
+    """One folder to upload to `uri`: an archive, or file by file where `archive` is False."""
+
+    folder: str
+    uri: str
+    archive: bool
+    is_model: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferOrders:
+    """All that the helpers of one attempt do. `routes` is what `objects.buckets.Buckets.from_plain` takes."""
+
+    channels: tuple[ChannelOrder, ...]
+    outputs: tuple[OutputOrder, ...]
+    routes: dict[str, Any]
+
+    def to_plain(self) -> dict[str, Any]:
+        """For attempt.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> TransferOrders:
+        """From attempt.json."""
+        return cls(
+            channels=tuple(ChannelOrder(**one) for one in plain["channels"]),
+            outputs=tuple(OutputOrder(**one) for one in plain["outputs"]),
+            routes=plain["routes"],
+        )
