@@ -1,0 +1,118 @@
+"""Which bucket lies where: the router over the stores, built of plain settings so that helper processes rebuild it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainyard.model.errors import ValidationRefused
+from trainyard.objects.endpoints import EndpointStore
+from trainyard.objects.folders import EscapedLayout, FolderStore, PlainLayout
+from trainyard.ports.objects import ObjectInfo, ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where one bucket is: exactly one of `folder`, `embedded` (the embedded store's root) or an endpoint.
+
+    `endpoint` None with neither folder nor embedded means Amazon S3.
+    """
+
+    folder: str | None = None
+    embedded: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    credentials: dict[str, str] = field(default_factory=dict)
+
+
+class Buckets:
+    """ports.objects.ObjectStore over every bucket and `file://`."""
+
+    def __init__(self, routes: dict[str, Route], default: Route) -> None:
+        self._routes, self._default = routes, default
+        self._stores: dict[str, ObjectStore] = {}
+
+    def to_plain(self) -> dict[str, Any]:
+        """For attempt.json; `from_plain` makes the same router of it."""
+        return {
+            "buckets": {name: asdict(route) for name, route in self._routes.items()},
+            "default": asdict(self._default),
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Buckets:
+        """What `to_plain` gave."""
+        routes = {name: Route(**route) for name, route in plain["buckets"].items()}
+        return cls(routes, Route(**plain["default"]))
+
+    async def list(self, uri: str) -> AsyncIterator[ObjectInfo]:
+        """Objects under a prefix."""
+        store, plain = self._at(uri)
+        async for info in store.list(plain):
+            yield info
+
+    async def head(self, uri: str) -> ObjectInfo | None:
+        """One object, or None."""
+        store, plain = self._at(uri)
+        return await store.head(plain)
+
+    async def get(self, uri: str) -> bytes:
+        """The whole of a small object."""
+        store, plain = self._at(uri)
+        return await store.get(plain)
+
+    async def download(self, info: ObjectInfo, target: Path) -> int:
+        """An object into a file."""
+        return await self._at(info.uri)[0].download(info, target)
+
+    async def put(self, uri: str, content: bytes) -> None:
+        """Write a small object."""
+        store, plain = self._at(uri)
+        await store.put(plain, content)
+
+    async def upload(self, source: Path, uri: str) -> int:
+        """A file into an object."""
+        store, plain = self._at(uri)
+        return await store.upload(source, plain)
+
+    async def delete(self, uri: str) -> None:
+        """Remove an object."""
+        store, plain = self._at(uri)
+        await store.delete(plain)
+
+    def place_of(self, uri: str) -> str:
+        """Where the URI's bytes are."""
+        store, plain = self._at(uri)
+        return store.place_of(plain)
+
+    def _at(self, uri: str) -> tuple[ObjectStore, str]:
+        """The store of a URI, and the URI in its plain `s3://` or `file:///` form."""
+        scheme, _, rest = uri.partition("://")
+        if scheme == "file" and rest.startswith("/"):
+            return self._store("file"), uri
+        if scheme == "https" and "/" in rest:
+            scheme, rest = "s3", rest.split("/", 1)[1]  # https://s3.<region>.amazonaws.com/bucket/key
+        bucket, slash, key = rest.partition("/")
+        if scheme != "s3" or not bucket or bucket in (".", ".."):
+            raise ValidationRefused(f"{uri!r} is no object URI; write s3://bucket/key or file:///path.")
+        return self._store(bucket, is_bucket=True), f"s3://{bucket}{slash or '/'}{key}"
+
+    def _store(self, name: str, *, is_bucket: bool = False) -> ObjectStore:
+        known = f"s3://{name}/" if is_bucket else "file:///"
+        if known not in self._stores:
+            route = self._routes.get(name, self._default)
+            self._stores[known] = _bucket_store(name, known, route) if is_bucket else _FILES
+        return self._stores[known]
+
+
+_FILES = FolderStore(Path("/"), "file:///", PlainLayout(), create=True)
+
+
+def _bucket_store(bucket: str, base: str, route: Route) -> ObjectStore:
+    if route.folder is not None:
+        return FolderStore(Path(route.folder), base, PlainLayout(), create=False)
+    if route.embedded is not None:
+        return FolderStore(Path(route.embedded) / bucket, base, EscapedLayout(), create=True)
+    return EndpointStore(bucket, endpoint=route.endpoint, region=route.region, credentials=route.credentials)

@@ -1,0 +1,204 @@
+"""Objects that are files below a folder: a user's own folder, the embedded store, `file://`.
+
+Writes are whole or not at all: temporary file, fsync, rename. Which key is which path is a `Layout`: a user's folder
+takes keys as they are and refuses what cannot be a path; the embedded store must keep every legal key, so it escapes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, unquote
+
+from trainyard.kit.atomic import sync_folder
+from trainyard.model.errors import ValidationRefused
+from trainyard.ports.objects import ObjectInfo
+
+_LEAF = "%"  # the embedded store's mark of a file: no plain segment ends so, which lets `a` stand beside `a/b`
+_TEMPORARY = ".trainyard-"
+
+
+class Layout(Protocol):
+    """Key to relative path and back."""
+
+    def path_of(self, key: str) -> str:
+        """The relative path of a key. Raises ValidationRefused where there can be none."""
+        ...
+
+    def key_of(self, path: str) -> str | None:
+        """The key of a relative path; None for a file that is no object."""
+        ...
+
+
+class PlainLayout:
+    """Keys are relative paths as they are."""
+
+    def path_of(self, key: str) -> str:
+        """The key itself, if it is a sound relative path."""
+        parts = key.split("/")
+        if not key or "\0" in key or any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts):
+            raise ValidationRefused(f"The key {key!r} cannot be a file of a folder.")
+        return key
+
+    def key_of(self, path: str) -> str | None:
+        """The path itself; our unfinished files are none."""
+        return None if path.rsplit("/", 1)[-1].startswith(_TEMPORARY) else path
+
+
+class EscapedLayout:
+    """Every legal key has a path: odd segments are percent-encoded, long ones cut into pieces, files marked."""
+
+    def path_of(self, key: str) -> str:
+        """A path that no other key has."""
+        if not key or len(key.encode("utf-8", "surrogatepass")) > 1024:
+            raise ValidationRefused("The key of an object must have 1 to 1,024 bytes.")
+        segments = [_escaped(segment) for segment in key.split("/")]
+        return "/".join(segments) + _LEAF
+
+    def key_of(self, path: str) -> str | None:
+        """The key that `path_of` made the path of."""
+        if not path.endswith(_LEAF):
+            return None
+        joined = path[: -len(_LEAF)].replace("%+/", "")
+        return "/".join("" if segment == "%00" else unquote(segment) for segment in joined.split("/"))
+
+
+def _escaped(segment: str) -> str:
+    if segment == "":
+        return "%00"
+    text = quote(segment, safe=" !#$&'()*,;=:@[]+{}~^`|<>?\"")
+    if text in (".", ".."):
+        text = text.replace(".", "%2E")
+    pieces = [text[start : start + 200] for start in range(0, len(text), 200)]
+    return "%+/".join(pieces)
+
+
+class FolderStore:
+    """Objects of one bucket below `root`; URIs begin with `base` (`s3://bucket/`, or `file:///` itself)."""
+
+    def __init__(self, root: Path, base: str, layout: Layout, *, create: bool) -> None:
+        self._root, self._base, self._layout, self._create = root, base, layout, create
+
+    async def list(self, uri: str) -> AsyncIterator[ObjectInfo]:
+        """Objects in order of keys; the listing is taken in a thread and handed on in pieces."""
+        prefix = uri.removeprefix(self._base)
+        names = await asyncio.to_thread(lambda: sorted(self._keys(prefix)))
+        for key in names:
+            info = self._info(key)
+            if info is not None:
+                yield info
+
+    async def head(self, uri: str) -> ObjectInfo | None:
+        """One object, or None."""
+        return self._info(uri.removeprefix(self._base))
+
+    async def get(self, uri: str) -> bytes:
+        """The whole object."""
+        try:
+            return await asyncio.to_thread(self._path(uri).read_bytes)
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise ValidationRefused(f"There is no object {uri}.") from error
+
+    async def download(self, info: ObjectInfo, target: Path) -> int:
+        """Copy the object's file; the kernel shares the blocks where the file system can."""
+        await asyncio.to_thread(_copy, self._path(info.uri), target, False)
+        return info.size
+
+    async def put(self, uri: str, content: bytes) -> None:
+        """Write a small object."""
+        await asyncio.to_thread(self._write, uri, content)
+
+    async def upload(self, source: Path, uri: str) -> int:
+        """Copy a file into the store, durably."""
+        target = self._target(uri)
+        await asyncio.to_thread(_copy, source, target, True)
+        return target.stat().st_size
+
+    async def delete(self, uri: str) -> None:
+        """Remove an object."""
+        self._path(uri).unlink(missing_ok=True)
+
+    def place_of(self, uri: str) -> str:
+        """The file that the URI is."""
+        key = uri.removeprefix(self._base)
+        return f"folder {self._root / key}" if isinstance(self._layout, PlainLayout) else f"embedded store {self._root}"
+
+    def _write(self, uri: str, content: bytes) -> None:
+        target = self._target(uri)
+        temporary = target.with_name(_TEMPORARY + uuid.uuid4().hex)
+        temporary.write_bytes(content)
+        _publish(temporary, target, durable=True)
+
+    def _path(self, uri: str) -> Path:
+        return self._root / self._layout.path_of(uri.removeprefix(self._base))
+
+    def _target(self, uri: str) -> Path:
+        if not self._create and not self._root.is_dir():
+            raise ValidationRefused(f"The folder {self._root} of {self._base} does not exist.")
+        target = self._path(uri)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ValidationRefused(f"{uri} lies below a key that is itself a file.") from error
+        return target
+
+    def _info(self, key: str) -> ObjectInfo | None:
+        path = self._root / self._layout.path_of(key)
+        try:
+            status = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not path.is_file():
+            return None
+        etag = f"{status.st_mtime_ns:x}-{status.st_size:x}"
+        return ObjectInfo(uri=self._base + key, size=status.st_size, etag=etag, modified=round(status.st_mtime, 3))
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        for path in _files(self._start(prefix)):
+            key = self._layout.key_of(path.relative_to(self._root).as_posix())
+            if key is not None and key.startswith(prefix):
+                yield key
+
+    def _start(self, prefix: str) -> Path:
+        """The deepest folder that every key of that prefix lies in."""
+        parent = prefix[: prefix.rfind("/") + 1].rstrip("/")
+        if not parent:
+            return self._root
+        path = self._layout.path_of(parent)
+        return self._root / (path.removesuffix(_LEAF) if isinstance(self._layout, EscapedLayout) else path)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(Path(entry.path))
+        elif entry.is_file():
+            yield Path(entry.path)
+
+
+def _copy(source: Path, target: Path, durable: bool) -> None:
+    temporary = target.with_name(_TEMPORARY + uuid.uuid4().hex)
+    try:
+        shutil.copyfile(source, temporary)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _publish(temporary, target, durable=durable)
+
+
+def _publish(temporary: Path, target: Path, *, durable: bool) -> None:
+    if durable:
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+    os.replace(temporary, target)
+    if durable:
+        sync_folder(target.parent)
