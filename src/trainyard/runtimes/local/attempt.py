@@ -1,0 +1,86 @@
+"""The folder of one attempt: what lies where. Standard library only: the supervisor imports it.
+
+attempt.json     the resolved order, written once by the engine        journal.json   what was reached
+supervisor.json  who supervises                                        shim.json      the host's first process
+exit.json        how the program ended                                 stop.json      that it shall end, and why
+progress.json    the transfer under way                                logs/ usage/ hosts/algo-1/opt/ml/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+VERSION = 1  # of attempt.json and journal.json; a newer release reads the last one's
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Paths of one attempt."""
+
+    folder: Path
+
+    @property
+    def order(self) -> Path:
+        """The resolved order."""
+        return self.folder / "attempt.json"
+
+    @property
+    def journal(self) -> Path:
+        """What was reached, with times."""
+        return self.folder / "journal.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the living supervisor."""
+        return self.folder / "supervisor.lock"
+
+    @property
+    def supervisor(self) -> Path:
+        """Identity of the supervisor."""
+        return self.folder / "supervisor.json"
+
+    @property
+    def shim(self) -> Path:
+        """Identity of the shim."""
+        return self.folder / "shim.json"
+
+    @property
+    def exit(self) -> Path:
+        """The program's end."""
+        return self.folder / "exit.json"
+
+    @property
+    def stop(self) -> Path:
+        """The wish that it ends."""
+        return self.folder / "stop.json"
+
+    @property
+    def progress(self) -> Path:
+        """The transfer under way."""
+        return self.folder / "progress.json"
+
+    @property
+    def released(self) -> Path:
+        """That its data was freed."""
+        return self.folder / "released"
+
+    @property
+    def log(self) -> Path:
+        """Output of the host's program."""
+        return self.folder / "logs" / "algo-1.log"
+
+    @property
+    def marks(self) -> Path:
+        """Lines of `offset time`: how long the log was when."""
+        return self.folder / "logs" / "algo-1.marks"
+
+    @property
+    def usage(self) -> Path:
+        """The host's use, JSON lines."""
+        return self.folder / "usage" / "algo-1.jsonl"
+
+    @property
+    def ml(self) -> Path:
+        """What the program sees as /opt/ml."""
+        return self.folder / "hosts" / "algo-1" / "opt" / "ml"

@@ -1,0 +1,132 @@
+"""A private view of the machine for one host, by Linux namespaces through ctypes. Standard library only.
+
+As root the namespaces are made directly, as an ordinary user inside a user namespace of its own (same user id inside).
+Each step that the system refuses becomes a notice; only isolation that cannot be had is an error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+_BIND, _REC, _PRIVATE, _NOSUID, _NODEV, _NOEXEC = 4096, 16384, 1 << 18, 2, 4, 8
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class IsolationUnavailable(Exception):  # noqa: N818 - it names a state
+    """The system gives no network namespace, so a promised isolation would be a lie."""
+
+
+def enter(ml: Path, *, hostname: str, isolate: bool) -> tuple[bool, bool, list[str]]:
+    """Give the calling process private namespaces and /opt/ml = `ml`.
+
+    Returns (the next child is first of a pid namespace, /opt/ml is private, notices). Call it in a fresh fork.
+    """
+    notices: list[str] = []
+    if os.geteuid() != 0 and not _user_namespace():
+        if isolate:
+            raise IsolationUnavailable("this system gives ordinary users no namespaces")
+        return False, False, ["This system gives no namespaces: /opt/ml is not private; SM_* point at real folders."]
+    if isolate:
+        if _LIBC.unshare(NEWNET) != 0:
+            raise IsolationUnavailable(os.strerror(ctypes.get_errno()))
+        _loopback_up()
+    _LIBC.unshare(NEWIPC)
+    if _LIBC.unshare(NEWUTS) == 0:
+        name = hostname.encode()
+        _LIBC.sethostname(name, len(name))
+    mounted = _private_mounts(ml, hostname)
+    if not mounted:
+        notices.append("This system gives no private mounts: /opt/ml is not private; SM_* point at real folders.")
+    first = _LIBC.unshare(NEWPID) == 0
+    if not first:
+        notices.append("This system gives no pid namespace: daemons of the program are found by their session alone.")
+    return first, mounted, notices
+
+
+def fresh_proc() -> None:
+    """Show the pid namespace's own processes; for its first process."""
+    _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+
+
+def die_with_parent(number: int) -> None:
+    """Ask the kernel to send `number` to the calling process when its parent ends."""
+    _LIBC.prctl(1, number, 0, 0, 0)
+
+
+def become_subreaper() -> None:
+    """Adopt orphans below the calling process."""
+    _LIBC.prctl(36, 1, 0, 0, 0)
+
+
+def punch_hole(descriptor: int, start: int, length: int) -> bool:
+    """Free the blocks of a part of a file; offsets stay."""
+    keep_size_punch = 0x01 | 0x02
+    return bool(_LIBC.fallocate(descriptor, keep_size_punch, ctypes.c_long(start), ctypes.c_long(length)) == 0)
+
+
+def _user_namespace() -> bool:
+    uid, gid = os.geteuid(), os.getegid()
+    if _LIBC.unshare(NEWUSER) != 0:
+        return False
+    try:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    except OSError:
+        return False
+    return True
+
+
+def _private_mounts(ml: Path, hostname: str) -> bool:
+    if _LIBC.unshare(NEWNS) != 0:
+        return False
+    _mount("none", "/", None, _REC | _PRIVATE)
+    source = os.open(ml, os.O_PATH | os.O_DIRECTORY)
+    kept = {name: os.open(f"/opt/{name}", os.O_PATH) for name in os.listdir("/opt") if name != "ml"}
+    try:
+        if not _mount("tmpfs", "/opt", "tmpfs", _NOSUID | _NODEV, "mode=755"):
+            return False
+        for name, descriptor in kept.items():
+            _bind_back(name, descriptor)
+        Path("/opt/ml").mkdir()
+        bound = _mount(f"/proc/self/fd/{source}", "/opt/ml", None, _BIND | _REC)
+    finally:
+        for descriptor in (source, *kept.values()):
+            os.close(descriptor)
+    _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV)  # noqa: S108 - the program's own shared memory
+    _bind_hosts(ml.parent.parent, hostname)
+    return bound
+
+
+def _bind_back(name: str, descriptor: int) -> None:
+    target, source = Path("/opt") / name, f"/proc/self/fd/{descriptor}"
+    if Path(source).is_dir():
+        target.mkdir()
+    else:
+        target.touch()
+    _mount(source, str(target), None, _BIND | _REC)
+
+
+def _bind_hosts(scratch: Path, hostname: str) -> None:
+    """The job's hosts resolve by name, whatever the machine's own file says."""
+    names = scratch / "etc-hosts"
+    with suppress(OSError):
+        names.write_text(f"{Path('/etc/hosts').read_text()}\n127.0.0.1 {hostname}\n")
+        _mount(str(names), "/etc/hosts", None, _BIND)
+
+
+def _mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> bool:
+    encoded = [None if text is None else text.encode() for text in (source, target, kind, data)]
+    return bool(_LIBC.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3]) == 0)
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        fcntl.ioctl(probe, 0x8914, struct.pack("16sH22x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS, IFF_UP | IFF_RUNNING

@@ -1,0 +1,308 @@
+"""ports.runtime.Runtime on this machine: an attempt's folder, a detached supervisor, and looking at both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trainyard
+from trainyard.agent.contract import FOLDERS, contract_env, contract_files
+from trainyard.agent.orders import ChannelOrder, OutputOrder, TransferOrders
+from trainyard.kit import atomic
+from trainyard.lifecycle import naming, stopping
+from trainyard.model.errors import Transient
+from trainyard.model.keys import RunKey
+from trainyard.model.ledger import Chunk, Mark
+from trainyard.model.observation import (
+    Absent,
+    Ending,
+    Lost,
+    Milestone,
+    Observation,
+    Outcome,
+    Progress,
+    Reached,
+    Seen,
+    StopCause,
+    Unknown,
+)
+from trainyard.model.resources import Resources
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.status import Fault
+from trainyard.ports.runtime import Resolution, RunOrder, Stream
+from trainyard.runtimes.local import identity, supervisor
+from trainyard.runtimes.local.attempt import VERSION, Attempt
+
+_PACKAGE_ROOT = str(Path(trainyard.__file__).parent.parent)
+_GB = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalOptions:
+    """Where attempts live and how they are watched.
+
+    log_cap: bytes of one log; usage_interval: seconds between samples; helper_env: environment of transfer helpers.
+    """
+
+    attempts: Path
+    poke_socket: Path
+    log_cap: int = 1 << 30
+    usage_interval: float = 10.0
+    grace: float = stopping.GRACE
+    capacity: Resources | None = None
+    routes: dict[str, Any] = field(default_factory=dict)
+
+
+class LocalRuntime:
+    """Runs as processes of this machine."""
+
+    def __init__(
+        self,
+        options: LocalOptions,
+        *,
+        resolve: Callable[[TrainingJobSpec], Resolution],
+        wakeups: Callable[[], AsyncIterator[str]],
+    ) -> None:
+        self._options, self._resolve, self._wakeups = options, resolve, wakeups
+
+    async def resolve(self, spec: TrainingJobSpec) -> Resolution:
+        """Ask the catalogue."""
+        return self._resolve(spec)
+
+    async def launch(self, order: RunOrder) -> None:
+        """Write the attempt's folder, then start its supervisor; both harmless when repeated."""
+        attempt = self._attempt(order.key)
+        try:
+            await asyncio.to_thread(self._launch, attempt, order)
+        except OSError as error:
+            raise Transient(
+                f"The attempt cannot be started in {attempt.folder}: {error.strerror}.", after=5.0
+            ) from error
+
+    async def observe(self, key: RunKey) -> Observation:
+        """Read the journal; replace a supervisor that died."""
+        try:
+            return await asyncio.to_thread(self._observe, self._attempt(key))
+        except (OSError, ValueError, KeyError) as error:
+            return Unknown(f"the attempt's journal cannot be read: {error}")
+
+    async def stop(self, key: RunKey, cause: StopCause, *, grace: float) -> None:
+        """Write the wish, wake the supervisor. The first wish stands."""
+        attempt = self._attempt(key)
+        if not attempt.folder.is_dir():
+            return
+        if not attempt.stop.exists():
+            atomic.write_json(attempt.stop, {"cause": str(cause), "grace": min(grace, self._options.grace)})
+        identity.send(atomic.read_json(attempt.supervisor), signal.SIGUSR1)
+
+    async def release(self, key: RunKey) -> None:
+        """Leave no process and no data; logs stay."""
+        await asyncio.to_thread(self._release, self._attempt(key))
+
+    async def discard(self, job_uid: str) -> None:
+        """Forget everything of a job."""
+        await asyncio.to_thread(shutil.rmtree, self._options.attempts / job_uid, True)
+
+    async def streams(self, key: RunKey) -> Sequence[Stream]:
+        """The log, the host's use, and the metrics directory's files."""
+        attempt = self._attempt(key)
+        found = [Stream("log", "algo-1")] if attempt.log.exists() else []
+        found += [Stream("usage", "algo-1")] if attempt.usage.exists() else []
+        metrics = attempt.ml / "output" / "metrics" / "sagemaker"
+        if metrics.is_dir():
+            found += [Stream("metrics", name) for name in sorted(os.listdir(metrics)) if name.endswith(".json")]
+        return found
+
+    async def read(self, key: RunKey, stream: Stream, offset: int, limit: int) -> Chunk:
+        """Bytes of a stream; a freed middle is stepped over and told."""
+        return await asyncio.to_thread(self._read, self._attempt(key), stream, offset, limit)
+
+    async def marks(self, key: RunKey, stream: Stream) -> Sequence[Mark]:
+        """When the log had which length."""
+        attempt = self._attempt(key)
+        if stream.kind != "log" or not attempt.marks.exists():
+            return []
+        pairs = (line.split() for line in attempt.marks.read_text().splitlines())
+        return [Mark(int(pair[0]), float(pair[1])) for pair in pairs if len(pair) == 2]
+
+    async def capacity(self) -> Resources:
+        """What settings say, else what this machine has."""
+        return self._options.capacity or machine()
+
+    def wakeups(self) -> AsyncIterator[str]:
+        """Hints from supervisors and commands."""
+        return self._wakeups()
+
+    def _attempt(self, key: RunKey) -> Attempt:
+        return Attempt(self._options.attempts / key.job_uid / f"{key.kind}-{key.name}-{key.attempt}")
+
+    def _launch(self, attempt: Attempt, order: RunOrder) -> None:
+        if not attempt.order.exists():
+            for name in ("logs", "usage", *(f"hosts/algo-1/opt/ml/{folder}" for folder in FOLDERS)):
+                (attempt.folder / name).mkdir(parents=True, exist_ok=True)
+            for name, content in contract_files(spec=order.spec, job=order.job).items():
+                (attempt.ml / name).write_bytes(content)
+            atomic.write_json(attempt.order, self._plain(attempt, order), mode=0o600)
+            atomic.sync_folder(attempt.folder.parent)
+        self._supervise(attempt)
+
+    def _supervise(self, attempt: Attempt) -> None:
+        variables = {name: os.environ[name] for name in _PASSED_TO_SUPERVISOR if name in os.environ}
+        with (attempt.folder / "supervisor.log").open("ab") as log:
+            process = subprocess.Popen(
+                [_interpreter(), "-I", "-S", supervisor.__file__, str(attempt.folder), _PACKAGE_ROOT],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=variables, start_new_session=True,
+            )  # fmt: skip
+        _CHILDREN.append(process)
+        _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
+
+    def _plain(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
+        spec, program = order.spec, order.placement.program
+        transfers = self._transfers(attempt, spec)
+        volume = spec.resource_config.volume_size_in_gb if spec.resource_config else None
+        helper = [sys.executable, "-m"]
+        return {
+            "version": VERSION,
+            "job_uid": order.key.job_uid,
+            "poke_socket": str(self._options.poke_socket),
+            "argv": program["argv"],
+            "env": {**_dict(program.get("env")), **contract_env(spec=spec, job=order.job)},
+            "isolate": bool(spec.enable_network_isolation) or program.get("network") == "none",
+            "ml": str(attempt.ml),
+            "runtime_left": order.runtime_left,
+            "grace": self._options.grace,
+            "volume_bytes": (volume or 0) * _GB,
+            "log_cap": self._options.log_cap,
+            "usage_interval": self._options.usage_interval,
+            "fault_of_exit": program.get("fault_of_exit", {}),
+            "stage_argv": [*helper, "trainyard.wiring.stage", str(attempt.folder)] if transfers.channels else [],
+            "upload_argv": [*helper, "trainyard.wiring.upload", str(attempt.folder)],
+            "helper_env": {name: os.environ[name] for name in _PASSED_TO_HELPERS if name in os.environ},
+            "output_folders": [output.folder for output in transfers.outputs],
+            "transfers": transfers.to_plain(),
+        }
+
+    def _transfers(self, attempt: Attempt, spec: TrainingJobSpec) -> TransferOrders:
+        data = attempt.ml / "input" / "data"
+        channels = tuple(
+            ChannelOrder(
+                name=channel.channel_name, uri=channel.data_source.s3_data_source.s3_uri,
+                folder=str(data / channel.channel_name), manifest=str(data / f"{channel.channel_name}-manifest"),
+            )
+            for channel in spec.input_data_config or ()
+            if channel.data_source.s3_data_source is not None
+        )  # fmt: skip
+        archive = not naming.is_uncompressed(spec)
+        outputs = (
+            OutputOrder(folder=str(attempt.ml / "model"), uri=naming.model_uri(spec), archive=archive, is_model=True),
+            OutputOrder(
+                folder=str(attempt.ml / "output" / "data"), uri=naming.output_uri(spec), archive=archive, is_model=False
+            ),
+        )
+        return TransferOrders(channels=channels, outputs=outputs, routes=self._options.routes)
+
+    def _observe(self, attempt: Attempt) -> Observation:
+        if not attempt.order.exists():
+            return Absent()
+        journal = atomic.read_json(attempt.journal)
+        if journal is None or journal["outcome"] is None:
+            if not identity.is_alive(atomic.read_json(attempt.supervisor)):
+                self._supervise(attempt)
+            if journal is None:
+                return Seen(milestones=())
+        return _observation(journal, atomic.read_json(attempt.progress))
+
+    def _release(self, attempt: Attempt) -> None:
+        if not attempt.folder.is_dir() or attempt.released.exists():
+            return
+        identity.send(atomic.read_json(attempt.shim), signal.SIGKILL)
+        for folder in ("input/data", "model", "output/data", "checkpoints", "code"):
+            shutil.rmtree(attempt.ml / folder, ignore_errors=True)
+        attempt.released.touch()
+
+    def _read(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> Chunk:
+        path = _path_of(attempt, stream)
+        complete = (atomic.read_json(attempt.journal) or {}).get("outcome") is not None
+        try:
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                gap = _gap(path, offset)
+                file.seek(offset + gap)
+                data = file.read(limit)
+        except OSError:
+            return Chunk(offset, b"", offset, complete=complete)
+        end = offset + gap + len(data)
+        return Chunk(offset + gap, data, end, gap=gap, complete=complete and len(data) < limit)
+
+
+_CHILDREN: list[subprocess.Popen[bytes]] = []  # supervisors that this process started and has to reap
+_PASSED_TO_SUPERVISOR = ("TRAINYARD_CRASHPOINT", "TRAINYARD_BOOT_ID", "PATH", "LD_LIBRARY_PATH")
+_PASSED_TO_HELPERS = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH")
+
+
+def machine() -> Resources:
+    """The processors that we may use, the memory, the GPUs that a driver shows."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    gpus = 0
+    with suppress(OSError):
+        gpus = sum(1 for name in os.listdir("/dev") if name.startswith("nvidia") and name[6:].isdecimal())
+    return Resources(cpus=float(len(os.sched_getaffinity(0))), memory=memory, gpus=gpus)
+
+
+def _interpreter() -> str:
+    """The interpreter itself, not a virtual environment's link to it: `-S` needs no site."""
+    return os.path.realpath(sys.executable)
+
+
+def _dict(value: object) -> dict[str, str]:
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def _path_of(attempt: Attempt, stream: Stream) -> Path:
+    if stream.kind == "log":
+        return attempt.log
+    if stream.kind == "usage":
+        return attempt.usage
+    return attempt.ml / "output" / "metrics" / "sagemaker" / Path(stream.name).name
+
+
+def _gap(path: Path, offset: int) -> int:
+    """Bytes from `offset` to the end of the freed middle, if `offset` lies in it."""
+    record = path.with_suffix(".gap")
+    with suppress(FileNotFoundError, ValueError):
+        start, end = (int(number) for number in record.read_text().split())
+        if start <= offset < end:
+            return end - offset
+    return 0
+
+
+def _observation(journal: dict[str, Any], progress: dict[str, Any] | None) -> Observation:
+    outcome = journal["outcome"]
+    if outcome is not None and outcome["ending"] == "lost":
+        return Lost(outcome["reason"], outcome["at"], outcome["interrupted"])
+    return Seen(
+        milestones=tuple(Reached(Milestone(name), at) for name, at in journal["milestones"]),
+        outcome=None if outcome is None else _outcome(outcome),
+        progress=None if outcome is not None or progress is None else Progress(**progress),
+        notices=tuple(journal["notices"]),
+    )
+
+
+def _outcome(plain: dict[str, Any]) -> Outcome:
+    fault = plain.get("fault")
+    return Outcome(
+        ending=Ending(plain["ending"]),
+        at=plain["at"],
+        fault=None if fault is None else Fault(fault),
+        detail=plain.get("detail", ""),
+        exit_code=plain.get("exit_code"),
+        model_uri=plain.get("model_uri"),
+    )

@@ -1,0 +1,180 @@
+"""The first process of a host: starts the user's program, passes signals on, reaps, and writes how it ended.
+
+A fork of the supervisor, without exec, in a session of its own: it outlives the supervisor and needs nobody. When it
+goes, the kernel ends everything in its pid namespace; where there is none, it ends its descendants itself.
+Standard library only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from trainyard.kit import atomic
+from trainyard.runtimes.local import identity, namespaces
+from trainyard.runtimes.local.attempt import Attempt
+
+NO_SUCH_PROGRAM = 127  # as shells and container engines say
+_PASSED_ON: dict[int, signal.Signals] = {
+    signal.SIGTERM: signal.SIGTERM,
+    signal.SIGUSR1: signal.SIGKILL,
+}  # what the supervisor asks for
+_HEARD = {signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD}
+
+
+def start(attempt: Attempt, order: dict[str, Any]) -> dict[str, Any]:
+    """Fork a shim; returns {"identity": …, "notices": [...]} or {"refused": sentence}. Returns once it is recorded.
+
+    The lock is inherited by the fork: a supervisor that follows a killed one waits until the fork has recorded the shim
+    or died, so there is never a second program.
+    """
+    lock = os.open(attempt.folder / "shim.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        who = atomic.read_json(attempt.shim)
+        return _forked(attempt, order, lock) if who is None else {"identity": who, "notices": []}
+    finally:
+        os.close(lock)
+
+
+def _forked(attempt: Attempt, order: dict[str, Any], lock: int) -> dict[str, Any]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        _close_all_but(writing, lock)
+        _become(attempt, order, writing, lock)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    answer: dict[str, Any] = json.loads(told) if told else {"refused": "the program's host could not be prepared"}
+    return answer
+
+
+def _close_all_but(*kept: int) -> None:
+    """Leave nothing of the supervisor's open, above all not its lock: the shim would hold it for ever."""
+    low = 3
+    for descriptor in sorted(kept):
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, 1024)
+
+
+def _become(attempt: Attempt, order: dict[str, Any], writing: int, lock: int) -> NoReturn:
+    """Enter the namespaces and fork the shim proper, which may be the first of its pid namespace."""
+    try:
+        os.setsid()
+        folder = os.open(attempt.folder, os.O_RDONLY | os.O_DIRECTORY)
+        log = os.open(attempt.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        first, mounted, notices = namespaces.enter(attempt.ml, hostname="algo-1", isolate=order["isolate"])
+        released, gate = os.pipe()
+        shim = os.fork()
+        if shim == 0:
+            for descriptor in (gate, writing, lock):
+                os.close(descriptor)
+            if not os.read(released, 1):  # not before its identity is on the disk, and not without it
+                os._exit(0)
+            os.close(released)
+            _run(order, folder, log, first=first, mounted=mounted)
+        who = identity.identify(shim)
+        atomic.write_json(attempt.shim, who)
+        os.write(writing, json.dumps({"identity": who, "notices": notices}).encode())
+        os.write(gate, b"\n")
+    except namespaces.IsolationUnavailable as error:
+        text = f"enableNetworkIsolation cannot be kept on this machine ({error}); the program was not started."
+        os.write(writing, json.dumps({"refused": text}).encode())
+    except OSError as error:
+        os.write(writing, json.dumps({"refused": f"the program's host could not be prepared: {error}"}).encode())
+    finally:
+        os._exit(0)
+
+
+def _run(order: dict[str, Any], folder: int, log: int, *, first: bool, mounted: bool) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    if first:
+        namespaces.fresh_proc()
+    else:
+        namespaces.become_subreaper()
+    program = os.fork()
+    if program == 0:
+        _exec(order, log, mounted=mounted)
+    os.close(log)
+    status = _reap(program)
+    code = os.waitstatus_to_exitcode(status)
+    _write_exit(folder, {"code": 128 - code if code < 0 else code})
+    if not first:
+        _end_descendants()
+    os._exit(0)
+
+
+def _exec(order: dict[str, Any], log: int, *, mounted: bool) -> NoReturn:
+    """Become the user's program: clean environment, no descriptor of ours, default signals."""
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, set())
+        for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.closerange(3, 1024)
+        environment = {**order["env"], **({} if mounted else {"SAGEMAKER_BASE_DIR": order["ml"]})}
+        os.chdir("/opt/ml/code" if mounted else f"{order['ml']}/code")
+        argv = order["argv"]
+        os.execvpe(argv[0], argv, environment)  # noqa: S606 - argv is a list, never a shell's string
+    except OSError as error:
+        os.write(2, f"cannot start {order['argv'][0]!r}: {error.strerror}\n".encode())
+    finally:
+        os._exit(NO_SUCH_PROGRAM)
+
+
+def _reap(program: int) -> int:
+    """Wait for the program, reaping orphans and passing SIGTERM on meanwhile; returns its wait status."""
+    while True:
+        number = signal.sigwait(_HEARD)
+        if number in _PASSED_ON:
+            with suppress(ProcessLookupError):
+                os.kill(program, _PASSED_ON[number])
+            continue
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == program:
+                return status
+            if pid == 0:
+                break
+
+
+def _write_exit(folder: int, result: dict[str, Any]) -> None:
+    """exit.json by the folder's descriptor: its path may not exist in this view of the machine."""
+    descriptor = os.open(".exit.json.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644, dir_fd=folder)
+    os.write(descriptor, json.dumps(result).encode())
+    os.fsync(descriptor)
+    os.close(descriptor)
+    os.rename(".exit.json.tmp", "exit.json", src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+def _end_descendants() -> None:
+    """Without a pid namespace: kill what the program left behind, all of which is ours by now (subreaper)."""
+    while True:
+        children = _children(os.getpid())
+        if not children:
+            return
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+
+
+def _children(parent: int) -> list[int]:
+    with open(f"/proc/{parent}/task/{parent}/children") as file:
+        return [int(pid) for pid in file.read().split()]

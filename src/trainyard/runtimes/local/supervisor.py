@@ -1,0 +1,248 @@
+"""One attempt, from its order to its outcome: a small detached process that outlives the control plane.
+
+    PHASES = (stage, train, upload)
+
+Each phase may be entered again by the next supervisor after a kill -9. Synchronous, single-threaded (it forks the
+shim), standard library only. Started as `python -I -S supervisor.py ATTEMPT PACKAGE_ROOT`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[2])  # before our own imports: no site, no environment is trusted to find us
+
+from trainyard.kit import atomic
+from trainyard.kit.clock import SystemClock
+from trainyard.kit.crashpoint import crashpoint
+from trainyard.runtimes.local import identity, namespaces, shim
+from trainyard.runtimes.local.attempt import Attempt
+from trainyard.runtimes.local.journal import Journal
+from trainyard.runtimes.local.watch import LogWatch, UsageWatch, folder_bytes
+
+FAILURE_FILE = 4096  # bytes read of it: 1,024 characters at most are told
+HELPER_RESTARTS = 3
+TICK = 0.25  # seconds between looks at log, volume and use while the program runs
+VOLUME_TICKS = 20
+REFUSED = 3  # a helper's exit status for what is the user's to mend
+
+
+class Ended(Exception):  # noqa: N818 - the attempt's end is no error of ours
+    """The outcome, raised through the phases."""
+
+    def __init__(self, ending: str, **rest: Any) -> None:
+        super().__init__(ending)
+        self.ending, self.rest = ending, rest
+
+
+class Supervisor:
+    """The phases of one attempt over its folder."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._order: dict[str, Any] = json.loads(attempt.order.read_bytes())
+        self._journal = Journal(attempt, self._order["poke_socket"], self._order["job_uid"])
+        self._clock = SystemClock()
+        self._woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(waker)
+        for number in (signal.SIGUSR1, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+    def supervise(self) -> None:
+        """Run all phases to an outcome, from wherever the last supervisor left."""
+        if self._journal.outcome is not None:
+            return
+        if self._journal.boot != identity.boot_id():
+            self._journal.end("lost", reason="the machine was restarted", interrupted=True)
+            return
+        self._journal.reach("preparing")
+        try:
+            for phase in (self._stage, self._train, self._upload):
+                phase()
+        except Ended as ended:
+            self._journal.end(ended.ending, **ended.rest)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            text = f"The disk that holds {self._attempt.folder} is full."
+            self._journal.end("failed", fault="ClientError", detail=text, exit_code=None)
+
+    def _stage(self) -> None:
+        if self._journal.has("training") or not self._order["stage_argv"]:
+            return
+        self._journal.reach("staging")
+        crashpoint("staging")
+        self._help(self._order["stage_argv"], "stage-result.json", stoppable=True)
+
+    def _train(self) -> None:
+        if self._journal.has("uploading"):
+            return
+        if not self._journal.has("training"):
+            self._raise_if_stopped()
+            self._start_program()
+        if not self._attempt.exit.exists():
+            self._await_program()
+        crashpoint("exited")
+        result = atomic.read_json(self._attempt.exit)
+        if result is None:
+            raise Ended("lost", reason="the first process of the host was killed", interrupted=False)
+        LogWatch(self._attempt, self._order["log_cap"]).look()
+
+    def _start_program(self) -> None:
+        crashpoint("launching")
+        answer = shim.start(self._attempt, self._order)
+        if "refused" in answer:
+            raise Ended("failed", fault="ClientError", detail=answer["refused"], exit_code=None)
+        self._journal.notice(*answer["notices"])
+        crashpoint("launched")
+        self._journal.reach("training")
+
+    def _await_program(self) -> None:
+        """Until the shim is gone: pass wishes and deadlines on, and look after log, volume and use."""
+        who = atomic.read_json(self._attempt.shim)
+        log = LogWatch(self._attempt, self._order["log_cap"])
+        use = UsageWatch(self._attempt, who["pid"], self._order["usage_interval"])
+        with suppress(ProcessLookupError):
+            gone = os.pidfd_open(who["pid"])
+            tick = 0
+            while identity.is_alive(who):
+                self._pass_wishes_on(who)
+                log.look()
+                use.look()
+                tick += 1
+                if tick % VOLUME_TICKS == 0:
+                    self._check_volume()
+                self._sleep(gone)
+            os.close(gone)
+
+    def _sleep(self, gone: int) -> None:
+        select.select([gone, self._woken], [], [], TICK)
+        with suppress(BlockingIOError):
+            os.read(self._woken, 4096)
+
+    def _pass_wishes_on(self, who: dict[str, Any]) -> None:
+        now = self._clock.boottime()
+        if self._wish() is None and now >= self._journal.deadline("runtime", self._order["runtime_left"]):
+            self._wish_for("max-runtime", self._order["grace"])
+        wish = self._wish()
+        if wish is None:
+            return
+        if not self._journal.has("stopping"):
+            self._journal.reach("stopping")
+            identity.send(who, signal.SIGTERM)
+        if now >= self._journal.deadline("grace", wish["grace"]):
+            identity.send(who, signal.SIGUSR1)
+
+    def _check_volume(self) -> None:
+        limit = self._order["volume_bytes"]
+        if limit and self._wish() is None and folder_bytes(self._attempt.ml) > limit:
+            self._wish_for("volume", 0.0)
+
+    def _wish(self) -> dict[str, Any] | None:
+        wish: dict[str, Any] | None = atomic.read_json(self._attempt.stop)
+        return wish
+
+    def _wish_for(self, cause: str, grace: float) -> None:
+        atomic.write_json(self._attempt.stop, {"cause": cause, "grace": grace})
+
+    def _raise_if_stopped(self) -> None:
+        wish = self._wish()
+        if wish is not None:
+            raise Ended(_ENDING_OF.get(wish["cause"], "stopped"))
+
+    def _upload(self) -> None:
+        """Upload what there is, also for a stopped or failed program, then say how it ended."""
+        code = atomic.read_json(self._attempt.exit)["code"]
+        model_uri = None
+        wish = self._wish()
+        if any(not _is_empty(Path(folder)) for folder in self._order["output_folders"]):
+            self._journal.reach("uploading")
+            crashpoint("uploading")
+            result = self._help(self._order["upload_argv"], "upload-result.json", stoppable=False)
+            self._journal.notice(*result.get("notices", []))
+            model_uri = result.get("model_uri")
+        if wish is not None and wish["cause"] == "volume":
+            text = "Please use a larger volume: the training job filled VolumeSizeInGB."
+            raise Ended("failed", fault="ClientError", detail=text, exit_code=None)
+        if wish is not None:
+            raise Ended(_ENDING_OF.get(wish["cause"], "stopped"), exit_code=code, model_uri=model_uri)
+        if code == 0:
+            raise Ended("completed", exit_code=0, model_uri=model_uri)
+        fault = self._order["fault_of_exit"].get(str(code), "AlgorithmError")
+        raise Ended("failed", fault=fault, detail=self._failure_text(), exit_code=code, model_uri=model_uri)
+
+    def _failure_text(self) -> str:
+        """The failure file's beginning; a link or a device in its place is no failure file."""
+        try:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            with open(os.open(self._attempt.ml / "output" / "failure", flags), "rb") as file:
+                return file.read(FAILURE_FILE).decode("utf-8", "replace").strip()[:1024]
+        except OSError:
+            return ""
+
+    def _help(self, argv: list[str], result_name: str, *, stoppable: bool) -> dict[str, Any]:
+        """Run a helper to its result; one that was killed is started again, a few times."""
+        path = self._attempt.folder / result_name
+        for _ in range(HELPER_RESTARTS + 1):
+            status = self._run_helper(argv, stoppable=stoppable)
+            result: dict[str, Any] | None = atomic.read_json(path)
+            if status == 0 and result is not None:
+                return result
+            if status == REFUSED and result is not None:
+                raise Ended("failed", fault=result["fault"], detail=result["detail"], exit_code=None)
+        detail = (
+            f"the transfer ended {HELPER_RESTARTS + 1} times without a result; see {self._attempt.folder}/helper.log"
+        )
+        raise Ended("failed", fault="InternalServerError", detail=detail, exit_code=None)
+
+    def _run_helper(self, argv: list[str], *, stoppable: bool) -> int:
+        with (self._attempt.folder / "helper.log").open("ab") as log:
+            helper = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self._order["helper_env"],
+                preexec_fn=lambda: namespaces.die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - single-threaded
+            )  # fmt: skip
+        while (status := helper.poll()) is None:
+            if stoppable and self._wish() is not None:
+                helper.kill()
+                helper.wait()
+                self._raise_if_stopped()
+            self._sleep(self._woken)
+        return status
+
+
+_ENDING_OF = {"max-runtime": "max-runtime", "max-wait": "max-wait", "interrupted": "interrupted"}
+
+
+def _is_empty(folder: Path) -> bool:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return next(entries, None) is None
+    return True
+
+
+def main() -> None:
+    """Supervise, unless somebody does already."""
+    attempt = Attempt(Path(sys.argv[1]))
+    lock = os.open(attempt.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    atomic.write_json(attempt.supervisor, identity.identify(os.getpid()), durable=False)
+    Supervisor(attempt).supervise()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a supervisor keeps an eye on while the program runs: log growth and its cap, the volume, the host's use.
+
+Standard library only; every look is cheap.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from trainyard.kit.clock import SystemClock
+from trainyard.runtimes.local import namespaces
+from trainyard.runtimes.local.attempt import Attempt
+
+_BLOCK = 1 << 20
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class LogWatch:
+    """Marks when the log had which length, and keeps it below its cap by freeing its middle."""
+
+    def __init__(self, attempt: Attempt, cap: int) -> None:
+        self._log, self._marks, self._cap = attempt.log, attempt.marks, cap
+        self._gap = attempt.log.with_suffix(".gap")
+        self._size = -1
+        self._clock = SystemClock()
+
+    def look(self) -> None:
+        """Mark growth; free the middle once the log is larger than its cap."""
+        with suppress(FileNotFoundError):
+            size = self._log.stat().st_size
+            if size == self._size:
+                return
+            self._size = size
+            with self._marks.open("a") as marks:
+                marks.write(f"{size} {self._clock.now():.3f}\n")
+            if size > self._cap:
+                self._free_middle(size)
+
+    def _free_middle(self, size: int) -> None:
+        """Keep half the cap at the head and at least half at the tail; offsets stay what they were."""
+        start = self._cap // 2 // _BLOCK * _BLOCK
+        end = (size - self._cap // 2) // _BLOCK * _BLOCK
+        if end <= start:
+            return
+        with self._log.open("r+b") as file:
+            if namespaces.punch_hole(file.fileno(), start, end - start):
+                self._gap.write_text(f"{start} {end}")
+
+
+class UsageWatch:
+    """Samples what the host's processes use: CPU, memory, disk in percent."""
+
+    def __init__(self, attempt: Attempt, shim_pid: int, interval: float) -> None:
+        self._attempt, self._pid, self._interval = attempt, shim_pid, interval
+        self._clock = SystemClock()
+        self._next = self._clock.boottime() + min(1.0, interval)
+        self._spent: tuple[float, float] | None = None
+        self._memory = _total_memory()
+
+    def look(self) -> None:
+        """Take a sample when it is time."""
+        moment = self._clock.boottime()
+        if moment < self._next:
+            return
+        self._next = moment + self._interval
+        ticks, pages = _use_of_tree(self._pid)
+        cpu = ticks / _TICKS
+        sample: dict[str, Any] = {
+            "at": self._clock.now(),
+            "memory": round(100.0 * pages * os.sysconf("SC_PAGE_SIZE") / self._memory, 2),
+            "disk": _disk(self._attempt.folder),
+        }
+        if self._spent is not None and moment > self._spent[0]:
+            sample["cpu"] = round(100.0 * max(0.0, cpu - self._spent[1]) / (moment - self._spent[0]), 2)
+        self._spent = (moment, cpu)
+        with self._attempt.usage.open("a") as file:
+            file.write(json.dumps(sample) + "\n")
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes on the disk below a folder; links are not followed."""
+    total = 0
+    stack = [str(folder)]
+    while stack:
+        with suppress(OSError), os.scandir(stack.pop()) as entries:
+            for entry in entries:
+                total += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+    return total
+
+
+def _use_of_tree(root: int) -> tuple[int, int]:
+    """CPU ticks and resident pages of a process and all below it."""
+    ticks = pages = 0
+    stack = [root]
+    while stack:
+        pid = stack.pop()
+        with suppress(OSError, ValueError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(field) for field in fields[11:15])
+            pages += int(fields[21])
+            stack += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return ticks, pages
+
+
+def _total_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _disk(folder: Path) -> float:
+    status = os.statvfs(folder)
+    return round(100.0 * (1 - status.f_bavail / max(1, status.f_blocks)), 2)
