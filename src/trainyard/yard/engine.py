@@ -1,0 +1,207 @@
+"""The loop: read the record, look at the run, decide, write, then do.
+
+Level-triggered: the queue holds job keys, hints only say which to look at first, and a slow round looks at every
+unfinished job anyway. Whoever runs this holds the home's leadership; nothing here checks it again, compare-and-swap
+guards the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+
+from trainyard.lifecycle import decide, schedule
+from trainyard.lifecycle.stopping import GRACE, runtime_left
+from trainyard.model.errors import StaleRecord, Transient
+from trainyard.model.keys import JobKey
+from trainyard.model.ledger import JobEvent
+from trainyard.model.observation import Absent, StopCause
+from trainyard.model.record import JobRecord
+from trainyard.ports.clock import Clock
+from trainyard.ports.runtime import RunOrder, Runtime
+from trainyard.ports.store import JobStore, Ledger
+from trainyard.yard.scanning import Scanning
+
+ROUND = 1.0  # seconds between looks at every unfinished job
+WORKERS = 8
+RETRY_AFTER = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yard:
+    """What the engine and the service stand on."""
+
+    jobs: JobStore
+    ledger: Ledger
+    runtime: Runtime
+    clock: Clock
+
+
+class Engine:
+    """Moves unfinished jobs until nobody runs it any more."""
+
+    def __init__(self, yard: Yard, scanning: Scanning) -> None:
+        self._yard, self._scanning = yard, scanning
+        self._queue: asyncio.Queue[JobKey] = asyncio.Queue()
+        self._queued: set[JobKey] = set()
+        self._busy: set[JobKey] = set()
+        self._known: dict[str, JobKey] = {}
+        self._schedule_wanted = asyncio.Event()
+        self.placing = True
+        self.last_pass = yard.clock.boottime()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run in the background for as long as the block lasts."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(one())
+                for one in (self._rounds, self._follow_feed, self._follow_hints, self._schedule)
+            ]
+            tasks += [group.create_task(self._work()) for _ in range(WORKERS)]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def wake(self, key: JobKey) -> None:
+        """Look at a job soon; asking twice is asking once."""
+        if key not in self._queued:
+            self._queued.add(key)
+            self._queue.put_nowait(key)
+
+    async def unfinished(self) -> Sequence[JobRecord]:
+        """Jobs that still have something to be done for."""
+        return await self._yard.jobs.records(unfinished=True)
+
+    async def look_once(self) -> None:
+        """One pass over every unfinished job, for a reader that nobody leads for. Launches nothing."""
+        for record in await self.unfinished():
+            if record.placed and record.seen:
+                await self._pass(record.key)
+
+    async def _rounds(self) -> None:
+        while True:
+            for record in await self.unfinished():
+                self._known[record.uid] = record.key
+                self.wake(record.key)
+            self._schedule_wanted.set()
+            self.last_pass = self._yard.clock.boottime()
+            await asyncio.sleep(ROUND)
+
+    async def _follow_feed(self) -> None:
+        async for change in self._yard.jobs.changes(await self._yard.jobs.revision()):
+            self.wake(JobKey(change.account, change.region, change.name))
+            self._schedule_wanted.set()
+
+    async def _follow_hints(self) -> None:
+        async for uid in self._yard.runtime.wakeups():
+            if uid in self._known:
+                self.wake(self._known[uid])
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            self._queued.discard(key)
+            if key in self._busy:
+                asyncio.get_running_loop().call_later(0.01, self.wake, key)
+                continue
+            self._busy.add(key)
+            try:
+                await self._pass(key)
+            except StaleRecord:
+                self.wake(key)
+            except Transient as error:
+                asyncio.get_running_loop().call_later(max(RETRY_AFTER, error.after), self.wake, key)
+            finally:
+                self._busy.discard(key)
+
+    async def _pass(self, key: JobKey) -> None:
+        record = await self._yard.jobs.get(key)
+        if record is None:
+            return
+        self._known[record.uid] = key
+        seen = await self._yard.runtime.observe(record.run) if record.placed else Absent()
+        decision = decide.decide(record, seen, self._yard.clock.now())
+        written = decision.record
+        if written != record:
+            written = await self._yard.jobs.put(written, expect=record.version)
+            self._schedule_wanted.set()
+        if decision.events:
+            await self._yard.ledger.append_events(record.uid, decision.events)
+        await self._scanning.scan(written, record.run)
+        await self._act(written, decision.action)
+
+    async def _act(self, record: JobRecord, action: decide.Action) -> None:
+        match action:
+            case decide.Launch():
+                await self._yard.runtime.launch(order_of(record))
+            case decide.Stop():
+                await self._yard.runtime.stop(record.run, action.cause, grace=action.grace)
+            case decide.Release():
+                await self._release(record)
+            case decide.Nothing():
+                await self._finalise(record)
+
+    async def _release(self, record: JobRecord) -> None:
+        """Free the attempt once its output was read to the end: a release leaves nothing to read metrics from."""
+        if record.attempt > 0:
+            if not await self._scanning.is_complete(record):
+                return
+            await self._yard.runtime.release(record.run)
+        if record.status.is_final:
+            metrics = await self._scanning.final_metrics(record)
+            await self._yard.jobs.put(replace(record, released=True, final_metrics=metrics), expect=record.version)
+
+    async def _finalise(self, record: JobRecord) -> None:
+        if record.status.is_final and record.released and record.final_metrics is None:
+            metrics = await self._scanning.final_metrics(record)
+            await self._yard.jobs.put(replace(record, final_metrics=metrics), expect=record.version)
+
+    async def _schedule(self) -> None:
+        while True:
+            await self._schedule_wanted.wait()
+            self._schedule_wanted.clear()
+            if self.placing:
+                with suppress(StaleRecord, Transient):
+                    await self._place()
+
+    async def _place(self) -> None:
+        records = [record for record in await self.unfinished() if not record.status.is_final]
+        waiting = [record for record in records if not record.placed and record.stop is None]
+        if not waiting:
+            return
+        running = [record for record in records if record.placed]
+        plan = schedule.schedule(waiting, running, await self._yard.runtime.capacity())
+        now = self._yard.clock.now()
+        by_key = {record.key: record for record in records}
+        for key in plan.placements:
+            await self._launch(by_key[key], now)
+        for key in plan.victims:
+            await self._yard.runtime.stop(by_key[key].run, StopCause.INTERRUPTED, grace=GRACE)
+        for key, reason in plan.reasons.items():
+            await self._wait(by_key[key], reason, now)
+
+    async def _launch(self, record: JobRecord, now: float) -> None:
+        with suppress(StaleRecord):
+            placed = await self._yard.jobs.put(decide.place(record, now), expect=record.version)
+            self._known[placed.uid] = placed.key
+            await self._yard.runtime.launch(order_of(placed))
+
+    async def _wait(self, record: JobRecord, reason: str, now: float) -> None:
+        waiting = decide.wait(record, reason, now)
+        if waiting is not record:
+            with suppress(StaleRecord):
+                await self._yard.jobs.put(waiting, expect=record.version)
+                event = JobEvent(at=now, reason="Waiting", message=f"The job is {reason}.")
+                await self._yard.ledger.append_events(record.uid, [event])
+
+
+def order_of(record: JobRecord) -> RunOrder:
+    """What the runtime is told of the current attempt."""
+    return RunOrder(
+        key=record.run, job=record.key, spec=record.spec, placement=record.placement, runtime_left=runtime_left(record)
+    )

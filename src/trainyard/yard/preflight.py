@@ -1,0 +1,78 @@
+"""What is asked of the world before a job is accepted: is there data, does the image resolve, is the role known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from trainyard.model.errors import ResourceLimitExceeded, ValidationRefused
+from trainyard.model.instances import size_of
+from trainyard.model.problems import Problem
+from trainyard.model.record import Placement
+from trainyard.model.resources import Resources
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.ports.objects import ObjectStore
+from trainyard.ports.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """The questions. `refuse_oversize`: a type larger than the machine is refused instead of cut down."""
+
+    objects: ObjectStore
+    runtime: Runtime
+    region: str
+    refuse_oversize: bool = False
+    place: str = "process"
+    refusals: Callable[[TrainingJobSpec, str], Sequence[Problem]] = lambda _spec, _place: ()
+
+    async def place_of(self, spec: TrainingJobSpec) -> Placement:
+        """Where it will run. Raises ValidationRefused or ResourceLimitExceeded with what to do about it."""
+        refused = list(self.refusals(spec, self.place))
+        if refused:
+            raise ValidationRefused("; ".join(problem.message for problem in refused))
+        resolution = await self.runtime.resolve(spec)
+        if resolution.placement is None:
+            raise ValidationRefused("; ".join(problem.message for problem in resolution.problems))
+        await self._check_channels(spec)
+        return await self._sized(spec, resolution.placement)
+
+    async def _check_channels(self, spec: TrainingJobSpec) -> None:
+        for channel in spec.input_data_config or ():
+            source = channel.data_source.s3_data_source
+            if source is not None and not await self._has_objects(source.s3_uri):
+                raise ValidationRefused(self._nothing_there(source.s3_uri, spec.role_arn))
+
+    async def _has_objects(self, uri: str) -> bool:
+        async for _ in self.objects.list(uri):
+            return True
+        return False
+
+    def _nothing_there(self, uri: str, role: str) -> str:
+        bucket = uri.partition("://")[2].partition("/")[0]
+        return (
+            f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
+            f"exists in the selected region ({self.region}), that objects exist under that S3 prefix, and that the role "
+            f'"{role}" has "s3:ListBucket" permissions on bucket "{bucket}". (Looked in: {self.objects.place_of(uri)}.)'
+        )
+
+    async def _sized(self, spec: TrainingJobSpec, placement: Placement) -> Placement:
+        resources = spec.resource_config
+        if resources is None or resources.instance_type is None:
+            return placement
+        wanted, machine = size_of(resources.instance_type), await self.runtime.capacity()
+        if wanted.fits(machine):
+            return replace(placement, needs=wanted)
+        text = f"{resources.instance_type} has {_words(wanted)}; this machine has {_words(machine)}"
+        if self.refuse_oversize:
+            raise ResourceLimitExceeded(f"{text}, and settings refuse oversized jobs (capacity.oversize).")
+        return replace(
+            placement,
+            needs=wanted.at_most(machine),
+            notices=(*placement.notices, f"{text}: the job runs at that size."),
+        )
+
+
+def _words(amount: Resources) -> str:
+    gpus = f", {amount.gpus} GPU" if amount.gpus else ""
+    return f"{amount.cpus:g} vCPU, {amount.memory / 1024**3:.1f} GiB{gpus}"

@@ -1,0 +1,214 @@
+"""ports.service.TrainingService over our own engine.
+
+It writes intents; the leading engine, wherever it is, acts on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from trainyard.lifecycle import decide, searching
+from trainyard.lifecycle.describing import description_of
+from trainyard.lifecycle.stopping import GRACE
+from trainyard.lifecycle.transitions import enter
+from trainyard.model.errors import ResourceInUse, ResourceNotFound, StaleRecord, ValidationRefused
+from trainyard.model.job import Job, JobSummary, ListQuery, SearchQuery, Series
+from trainyard.model.keys import JobKey, Scope
+from trainyard.model.ledger import Change, JobEvent, LogEvent, Page
+from trainyard.model.observation import Seen, StopCause
+from trainyard.model.record import JobRecord
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.status import SecondaryStatus
+from trainyard.yard.engine import Yard
+from trainyard.yard.logs import JobLogs
+from trainyard.yard.preflight import Preflight
+
+TRIES = 50  # compare-and-swap rounds before giving up
+
+
+class YardService:
+    """Jobs of one scope."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        yard: Yard,
+        preflight: Preflight,
+        *,
+        new_uid: Callable[[], str],
+        poke: Callable[[str], None] = lambda _uid: None,
+        staleness: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._scope, self._yard, self._preflight = scope, yard, preflight
+        self._new_uid, self._poke, self._staleness = new_uid, poke, staleness
+        self._logs = JobLogs(yard.runtime)
+
+    @property
+    def scope(self) -> Scope:
+        """The account and region that names are unique in."""
+        return self._scope
+
+    async def create(self, spec: TrainingJobSpec) -> Job:
+        """Accept an admitted job, durably."""
+        if not spec.training_job_name:
+            raise ValidationRefused("The job has no name.")
+        key = self._key(spec.training_job_name)
+        placement = await self._preflight.place_of(spec)
+        now = self._yard.clock.now()
+        blank = JobRecord(
+            key=key, uid=self._new_uid(), spec=spec, placement=placement, created_at=now, modified_at=now,
+            tags=tuple((tag.key, tag.value) for tag in spec.tags or ()), notices=placement.notices,
+        )  # fmt: skip
+        stored = await self._yard.jobs.create(enter(blank, SecondaryStatus.STARTING, now))
+        accepted = JobEvent(at=now, reason="Accepted", message=f"The job was accepted: {placement.image}.")
+        notices = [JobEvent(at=now, reason="Notice", message=text, warning=True) for text in placement.notices]
+        await self._yard.ledger.append_events(stored.uid, [accepted, *notices])
+        self._poke(stored.uid)
+        return await self._job(stored)
+
+    async def describe(self, name: str) -> Job:
+        """One job."""
+        return await self._job(await self._record(name))
+
+    async def list(self, query: ListQuery) -> Page[JobSummary]:
+        """One page of jobs."""
+        return await self._yard.jobs.list(self._scope, query)
+
+    async def search(self, query: SearchQuery) -> Page[Job]:
+        """Jobs by any member, tag, hyperparameter or metric."""
+        found = [
+            record
+            for record in await self._yard.jobs.records(self._scope)
+            if searching.matches(record, query.conditions)
+        ]
+        page, token = searching.page_of(found, query)
+        return Page(tuple([await self._job(record) for record in page]), token)
+
+    async def stop(self, name: str) -> None:
+        """Ask a job to end gracefully."""
+
+        def asked(record: JobRecord) -> JobRecord:
+            if record.status.is_final:
+                text = f"The request was rejected because the training job is in status {record.status}."
+                raise ValidationRefused(text)
+            return decide.request_stop(record, StopCause.REQUESTED, self._yard.clock.now())
+
+        record = await self._change(name, asked)
+        event = JobEvent(at=self._yard.clock.now(), reason="StopRequested", message="The job was asked to stop.")
+        await self._yard.ledger.append_events(record.uid, [event])
+
+    async def delete(self, name: str) -> None:
+        """Forget a final job."""
+        for _ in range(TRIES):
+            record = await self._record(name)
+            if not record.status.is_final:
+                raise ResourceInUse(
+                    f"The training job {name} is in status {record.status}; stop it before deleting it."
+                )
+            try:
+                await self._yard.jobs.delete(record.key, expect=record.version)
+            except StaleRecord:
+                continue
+            await self._yard.runtime.discard(record.uid)
+            return
+        raise StaleRecord(f"{name} keeps changing; try again")
+
+    async def add_tags(self, name: str, tags: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Add or replace tags."""
+        record = await self._change(
+            name, lambda one: replace(one, tags=tuple({**dict(one.tags), **dict(tags)}.items()))
+        )
+        return record.tags
+
+    async def delete_tags(self, name: str, keys: Sequence[str]) -> None:
+        """Remove tags."""
+        await self._change(name, lambda one: replace(one, tags=tuple(tag for tag in one.tags if tag[0] not in keys)))
+
+    async def log_streams(self, name: str) -> Sequence[str]:
+        """Names of the job's log streams."""
+        return await self._logs.streams(await self._record(name))
+
+    async def logs(
+        self,
+        name: str,
+        *,
+        stream: str | None = None,
+        since: float | None = None,
+        token: str | None = None,
+        tail: int | None = None,
+        limit: int = 10_000,
+    ) -> Page[LogEvent]:
+        """Lines of one stream, or of all in order of attempts."""
+        record = await self._record(name)
+        return await self._logs.read(record, stream=stream, since=since, token=token, tail=tail, limit=limit)
+
+    async def metrics(self, name: str, *, metric: str | None = None, since: float | None = None) -> Sequence[Series]:
+        """Series of the algorithm's metrics and of the hosts' use."""
+        record = await self._record(name)
+        points = await self._yard.ledger.points(record.uid, name=metric, since=since)
+        ordered = sorted(points, key=lambda point: (point.host, point.name))
+        return [
+            Series(name=name, host=host, points=tuple((point.at, point.value) for point in group))
+            for (host, name), group in groupby(ordered, key=lambda point: (point.host, point.name))
+        ]
+
+    async def events(self, name: str, *, token: str | None = None) -> Page[JobEvent]:
+        """What happened, oldest first."""
+        record = await self._record(name)
+        return await self._yard.ledger.events(record.uid, token=token)
+
+    def changes(self, since: int) -> AsyncIterator[Change]:
+        """Jobs that moved."""
+        return self._yard.jobs.changes(since)
+
+    async def revision(self) -> int:
+        """Where `changes` stands now."""
+        return await self._yard.jobs.revision()
+
+    async def interrupt(self, name: str) -> None:
+        """Take a managed-spot job's place away, as a rehearsal."""
+        record = await self._record(name)
+        if not record.spec.enable_managed_spot_training:
+            raise ValidationRefused(
+                f"{name} is no managed-spot job (EnableManagedSpotTraining): it is never interrupted."
+            )
+        if not record.placed:
+            raise ValidationRefused(f"{name} is not running.")
+        await self._yard.runtime.stop(record.run, StopCause.INTERRUPTED, grace=GRACE)
+
+    def _key(self, name: str) -> JobKey:
+        return JobKey(self._scope.account, self._scope.region, name)
+
+    async def _record(self, name: str) -> JobRecord:
+        record = await self._yard.jobs.get(self._key(name))
+        if record is None:
+            raise ResourceNotFound("Requested resource not found.")
+        return record
+
+    async def _change(self, name: str, move: Callable[[JobRecord], JobRecord]) -> JobRecord:
+        for _ in range(TRIES):
+            record = await self._record(name)
+            moved = move(record)
+            if moved is record:
+                return record
+            try:
+                written = await self._yard.jobs.put(moved, expect=record.version)
+            except StaleRecord:
+                continue
+            self._poke(written.uid)
+            return written
+        raise StaleRecord(f"{name} keeps changing; try again")
+
+    async def _job(self, record: JobRecord) -> Job:
+        progress = None
+        if record.placed and not record.status.is_final:
+            seen = await self._yard.runtime.observe(record.run) if record.seen else None
+            progress = seen.progress if isinstance(seen, Seen) else None
+        return Job(
+            description=description_of(record), uid=record.uid, tags=record.tags, attempt=record.attempt,
+            waiting=record.waiting, notices=record.notices, progress=progress, launcher=record.placement.launcher,
+            image=record.placement.image, exit_code=record.exit_code,
+            stale_for=None if record.status.is_final else self._staleness(),
+        )  # fmt: skip
