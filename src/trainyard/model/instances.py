@@ -456,3 +456,16 @@ PROCESSING_INSTANCE_TYPES: tuple[str, ...] = (
 def size_of(instance_type: str) -> Resources:
     """What one host of that type has. Raises KeyError for a type that the API does not know."""
     return _RESOURCES[instance_type]
+
+
+# Families whose hosts bring their own NVMe disk: no volume is attached to them, so none can be encrypted either.
+_LOCAL_DISK_FAMILIES = frozenset(
+    ("g4dn", "g5", "g6", "g6e", "g7", "g7e", "p3dn", "p4d", "p4de", "p5", "p5e", "p5en", "r5d", "trn1", "trn1n", "trn2")
+) | {"p6-b200", "p6-b300", "p6e-gb200"}
+
+
+def has_local_disk(instance_type: str) -> bool | None:
+    """Whether a host of that type has its own NVMe disk; None for a type that the API does not know."""
+    if instance_type not in _RESOURCES:
+        return None
+    return instance_type.split(".")[1] in _LOCAL_DISK_FAMILIES
