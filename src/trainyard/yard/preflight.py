@@ -49,11 +49,11 @@ class Preflight:
         return False
 
     def _nothing_there(self, uri: str, role: str) -> str:
-        bucket = uri.partition("://")[2].partition("/")[0]
+        bucket, place = uri.partition("://")[2].partition("/")[0], self.objects.place_of(uri)
         return (
             f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
             f"exists in the selected region ({self.region}), that objects exist under that S3 prefix, and that the role "
-            f'"{role}" has "s3:ListBucket" permissions on bucket "{bucket}". (Looked in: {self.objects.place_of(uri)}.)'
+            f'"{role}" has "s3:ListBucket" permissions on bucket "{bucket}". (Looked in: {place}.)'
         )
 
     async def _sized(self, spec: TrainingJobSpec, placement: Placement) -> Placement:

@@ -1,0 +1,84 @@
+"""The folder that all state lives in, and what is where in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainyard.model.errors import TrainyardError
+
+VARIABLE = "TRAINYARD_HOME"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths below one home."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """Records and ledger."""
+        return self.path / "jobs.db"
+
+    @property
+    def settings(self) -> Path:
+        """What the user decided."""
+        return self.path / "trainyard.toml"
+
+    @property
+    def leader_lock(self) -> Path:
+        """Held by the leading engine."""
+        return self.path / "leader.lock"
+
+    @property
+    def leader_beat(self) -> Path:
+        """Touched by the leading engine; its age is the age of what is known."""
+        return self.path / "leader.json"
+
+    @property
+    def poke_socket(self) -> Path:
+        """Where hints arrive."""
+        return self.path / "poke.sock"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where `serve` answers."""
+        return self.path / "control.sock"
+
+    @property
+    def attempts(self) -> Path:
+        """One folder per attempt."""
+        return self.path / "attempts"
+
+    @property
+    def embedded_store(self) -> Path:
+        """Buckets that live nowhere else."""
+        return self.path / "s3"
+
+    @classmethod
+    def open(cls, given: str | None = None) -> Home:
+        """The home that was named, else $TRAINYARD_HOME, else the user's data folder; made if it is not there.
+
+        Raises TrainyardError for a home that cannot be used, with the reason.
+        """
+        data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        home = cls(Path(given or os.environ.get(VARIABLE) or Path(data) / "trainyard").expanduser().absolute())
+        try:
+            for folder in (home.path, home.attempts, home.embedded_store):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainyardError(
+                f"The home {home.path} cannot be made: {error.strerror}. Name another with {VARIABLE}."
+            ) from error
+        home._refuse_foreign()
+        return home
+
+    def _refuse_foreign(self) -> None:
+        status = self.path.stat()
+        if status.st_uid != os.geteuid():
+            raise TrainyardError(f"The home {self.path} belongs to another user; name your own with {VARIABLE}.")
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise TrainyardError(f"The home {self.path} can be written by others; chmod 700 it first.")

@@ -1,0 +1,91 @@
+"""Who leads: one engine at a time per home, by a lock that the kernel frees when its holder dies.
+
+Here too: the hints that commands and supervisors send to the leader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from trainyard.wiring.home import Home
+
+BEAT = 1.0  # seconds between signs of life
+_TAKEOVER = 0.2  # seconds between tries to lead
+
+
+class Leadership:
+    """The home's lock, held or not."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._lock: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether we lead."""
+        return self._lock is not None
+
+    def try_lead(self) -> bool:
+        """Lead if nobody does."""
+        if self._lock is None:
+            lock = os.open(self._home.leader_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                return False
+            self._lock = lock
+        return True
+
+    async def lead(self) -> None:
+        """Lead as soon as nobody else does."""
+        while not self.try_lead():
+            await asyncio.sleep(_TAKEOVER)
+
+    async def beat(self) -> None:
+        """Show for ever that we live."""
+        while True:
+            self._home.leader_beat.touch()
+            await asyncio.sleep(BEAT)
+
+    def leave(self) -> None:
+        """Lead no more."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def staleness(home: Home, now: float) -> float | None:
+    """Seconds since a leader last showed life; None while one leads."""
+    with suppress(FileNotFoundError):
+        lock = os.open(home.leader_lock, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        finally:
+            os.close(lock)
+    try:
+        return max(0.0, now - home.leader_beat.stat().st_mtime)
+    except FileNotFoundError:
+        return None
+
+
+async def hints(home: Home) -> AsyncIterator[str]:
+    """Job uids that supervisors and commands poke us about; the last leader's socket is replaced."""
+    loop = asyncio.get_running_loop()
+    folder = os.open(home.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        home.poke_socket.unlink(missing_ok=True)
+        listener.bind(f"/proc/self/fd/{folder}/{home.poke_socket.name}")  # a home's path may be longer than 108 bytes
+        while True:
+            yield (await loop.sock_recv(listener, 256)).decode("ascii", "replace")
+    finally:
+        listener.close()
+        os.close(folder)

@@ -1,0 +1,230 @@
+"""Everything put together for one process: settings to concrete classes, and the engine while the process may lead."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainyard.agent.metrics import Re2Scanners
+from trainyard.kit.clock import SystemClock
+from trainyard.model.keys import Scope
+from trainyard.model.problems import Problem
+from trainyard.model.record import Placement
+from trainyard.model.resources import Resources
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.objects.buckets import Buckets, Route
+from trainyard.ports.objects import ObjectStore
+from trainyard.ports.runtime import Resolution
+from trainyard.runtimes.local.journal import poke
+from trainyard.runtimes.local.runtime import LocalOptions, LocalRuntime
+from trainyard.stores.sqlite.database import Database
+from trainyard.stores.sqlite.ledger import SqliteLedger
+from trainyard.stores.sqlite.store import SqliteJobStore
+from trainyard.wiring import leadership
+from trainyard.wiring.catalogue import Alias, Catalogue, Program
+from trainyard.wiring.home import Home
+from trainyard.wiring.settings import Settings, load
+from trainyard.yard.engine import Engine, Yard
+from trainyard.yard.preflight import Preflight
+from trainyard.yard.scanning import Scanning
+from trainyard.yard.service import YardService
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What a command works with."""
+
+    home: Home
+    settings: Settings
+    service: YardService
+    objects: ObjectStore
+    engine: Engine
+    catalogue: Catalogue
+    leadership: leadership.Leadership
+
+
+@asynccontextmanager
+async def open_session(
+    home: str | None = None, *, region: str | None = None, account: str | None = None, lead: bool = False
+) -> AsyncIterator[Session]:
+    """A session over a home. With `lead` it runs the engine, now or as soon as the present leader goes.
+
+    On leaving, a small detached engine is started if jobs are unfinished and nobody leads.
+    """
+    place = Home.open(home)
+    settings = load(place.settings)
+    database = Database(place.database)
+    try:
+        session = _session(place, settings, database, Scope(account or settings.account, region or settings.region))
+        async with AsyncExitStack() as stack:
+            if lead:
+                await stack.enter_async_context(_leading(session))
+            yield session
+        await leave(session)
+    finally:
+        database.close()
+
+
+@asynccontextmanager
+async def _leading(session: Session) -> AsyncIterator[None]:
+    """Lead in the background for as long as the block lasts."""
+    task = asyncio.create_task(lead(session))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        session.leadership.leave()
+
+
+async def lead(session: Session) -> None:
+    """Lead once nobody else does, until cancelled."""
+    await session.leadership.lead()
+    async with session.engine.running():
+        await session.leadership.beat()
+
+
+async def leave(session: Session) -> None:
+    """See that somebody goes on leading while there is something to do."""
+    if await session.engine.unfinished() and session.leadership.try_lead():
+        session.leadership.leave()
+        start_caretaker(session.home)
+
+
+def start_caretaker(home: Home) -> None:
+    """A detached engine that goes when everything is final."""
+    with (home.path / "caretaker.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "trainyard.wiring.caretaker", str(home.path)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
+        )  # fmt: skip
+
+
+def _session(home: Home, settings: Settings, database: Database, scope: Scope) -> Session:
+    clock = SystemClock()
+    buckets = _buckets(home, settings)
+    catalogue = _catalogue(settings)
+    runtime = LocalRuntime(
+        LocalOptions(
+            attempts=home.attempts, poke_socket=home.poke_socket, capacity=_capacity(settings),
+            routes=buckets.to_plain(),
+            log_cap=settings.logs.get("cap_bytes", GIB),
+            usage_interval=float(settings.metrics.get("usage_interval_seconds", 10.0)),
+        ),
+        resolve=lambda spec: _resolve(catalogue, settings, spec),
+        wakeups=lambda: leadership.hints(home),
+    )  # fmt: skip
+    yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)
+    preflight = Preflight(
+        objects=buckets, runtime=runtime, region=scope.region, refusals=_refusals,
+        refuse_oversize=settings.capacity.get("oversize") == "refuse",
+    )  # fmt: skip
+    service = YardService(
+        scope, yard, preflight, new_uid=lambda: uuid.uuid4().hex,
+        poke=lambda uid: poke(str(home.poke_socket), uid), staleness=lambda: leadership.staleness(home, clock.now()),
+    )  # fmt: skip
+    engine = Engine(yard, Scanning(yard.ledger, runtime, Re2Scanners(), clock))
+    return Session(
+        home=home, settings=settings, service=service, objects=buckets, engine=engine, catalogue=catalogue,
+        leadership=leadership.Leadership(home),
+    )  # fmt: skip
+
+
+def _buckets(home: Home, settings: Settings) -> Buckets:
+    embedded = str(home.embedded_store)
+    default = Route(embedded=embedded) if settings.default_store == "embedded" else Route()
+    return Buckets({name: _route(entry, embedded) for name, entry in settings.buckets.items()}, default)
+
+
+def _route(entry: dict[str, object], embedded: str) -> Route:
+    if entry.get("embedded"):
+        return Route(embedded=embedded)
+    credentials = {"access_key_id": entry.get("access_key"), "secret_access_key": entry.get("secret_key")}
+    given = {name: str(entry[name]) for name in ("folder", "endpoint", "region") if name in entry}
+    return Route(**given, credentials={name: str(value) for name, value in credentials.items() if value})  # type: ignore[arg-type]
+
+
+def _capacity(settings: Settings) -> Resources | None:
+    from trainyard.runtimes.local.runtime import machine
+
+    if not {"cpus", "memory_gib", "gpus"} & settings.capacity.keys():
+        return None
+    real = machine()
+    return Resources(
+        cpus=float(settings.capacity.get("cpus", real.cpus)),
+        memory=int(settings.capacity.get("memory_gib", real.memory / GIB) * GIB),
+        gpus=settings.capacity.get("gpus", real.gpus),
+    )
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    aliases = {
+        name: Alias(command=tuple(entry.get("command", ())), python=entry.get("python"), env=entry.get("env", {}))
+        for name, entry in settings.images.items()
+    }
+    return Catalogue(aliases=aliases, python=_callers_python())
+
+
+def _callers_python() -> str:
+    """The interpreter that `python` means where the command was typed: an active environment's, else our own."""
+    environment = os.environ.get("VIRTUAL_ENV")
+    python = Path(environment) / "bin" / "python" if environment else Path(sys.executable)
+    return str(python) if python.exists() else sys.executable
+
+
+def _refusals(spec: TrainingJobSpec, place: str) -> tuple[Problem, ...]:
+    from trainyard.lifecycle import support
+
+    return tuple(support.refusals(spec, place))
+
+
+def _resolve(catalogue: Catalogue, settings: Settings, spec: TrainingJobSpec) -> Resolution:
+    program = catalogue.resolve(spec)
+    if not isinstance(program, Program):
+        return Resolution(placement=None, problems=program)
+    network = _network(settings, spec)
+    if isinstance(network, Problem):
+        return Resolution(placement=None, problems=(network,))
+    plain: dict[str, object] = {
+        "argv": _argv(program, spec), "env": dict(program.env), "network": network,
+        "fault_of_exit": {"2": "ClientError"} if program.metrics else {},
+        "metrics": [list(pair) for pair in program.metrics],
+    }  # fmt: skip
+    placement = Placement(
+        launcher="process", image=program.label, needs=Resources(cpus=1.0), program=plain, notices=program.notices
+    )
+    return Resolution(placement=placement)
+
+
+def _argv(program: Program, spec: TrainingJobSpec) -> list[str]:
+    """Entrypoint and arguments as the container contract has them: an entrypoint replaces the image's own."""
+    algorithm = spec.algorithm_specification
+    entrypoint = list((algorithm.container_entrypoint if algorithm else None) or ())
+    arguments = list((algorithm.container_arguments if algorithm else None) or ())
+    if entrypoint:
+        return [*entrypoint, *arguments]
+    return [*program.argv, *(arguments or program.default_arguments)]
+
+
+def _network(settings: Settings, spec: TrainingJobSpec) -> str | Problem:
+    if spec.vpc_config is None:
+        return "host"
+    for network in settings.networks.values():
+        known = {*network.get("subnets", []), *network.get("security_groups", [])}
+        if {*spec.vpc_config.subnets, *spec.vpc_config.security_group_ids} <= known:
+            return str(network.get("access", "host"))
+    text = (
+        "No network in trainyard.toml has these subnets and security groups: "
+        f"{', '.join((*spec.vpc_config.subnets, *spec.vpc_config.security_group_ids))}."
+    )
+    return Problem(path=("VpcConfig",), message=text, code="unknown-network")

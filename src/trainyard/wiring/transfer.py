@@ -1,0 +1,87 @@
+"""What both transfer helpers share: one at a time per attempt, progress, retries, a result that is whole or absent."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from trainyard.agent.orders import TransferOrders
+from trainyard.kit import atomic
+from trainyard.kit.clock import SystemClock
+from trainyard.model.errors import ServiceError, Transient
+from trainyard.objects.buckets import Buckets
+from trainyard.ports.objects import ObjectStore
+
+REFUSED, TRY_AGAIN = 3, 75
+TRIES = 5
+REPORT_EVERY = 0.2  # seconds
+
+
+class Transfer:
+    """Progress of one helper, written for whoever watches."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._clock = SystemClock()
+        self._what, self._done, self._total = "", 0, None  # type: tuple[str, int, int | None]
+        self._since = self._clock.boottime()
+        self._next = 0.0
+
+    def begin(self, what: str, total: int | None) -> None:
+        """A channel or an output is next; `total` bytes are to be moved in all."""
+        self._what, self._total = what, total
+
+    def moved(self, size: int) -> None:
+        """So many bytes more are there."""
+        self._done += size
+        moment = self._clock.boottime()
+        if moment >= self._next:
+            self._next = moment + REPORT_EVERY
+            rate = self._done / max(1e-6, moment - self._since)
+            plain = {
+                "what": self._what, "done": self._done, "total": self._total, "rate": round(rate),
+                "at": self._clock.now(),
+            }  # fmt: skip
+            atomic.write_json(self.folder / "progress.json", plain, durable=False)
+
+
+Work = Callable[[Transfer, TransferOrders, ObjectStore], Awaitable[dict[str, object]]]
+
+
+def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
+    """Do the work once nobody else does it; the exit status tells the supervisor."""
+    folder = Path(folder_name)
+    lock = os.open(folder / "helper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    order = json.loads((folder / "attempt.json").read_bytes())
+    orders = TransferOrders.from_plain(order["transfers"])
+    try:
+        result = asyncio.run(_tried(Transfer(folder), orders, work))
+    except (ServiceError, Transient) as error:
+        return _refused(folder / result_name, f"{failed}:{error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _refused(folder / result_name, f"{failed}:The disk that holds {folder} is full.")
+    atomic.write_json(folder / result_name, result)
+    return 0
+
+
+async def _tried(transfer: Transfer, orders: TransferOrders, work: Work) -> dict[str, object]:
+    store = Buckets.from_plain(orders.routes)
+    for attempt in range(TRIES - 1):
+        try:
+            return await work(transfer, orders, store)
+        except Transient as error:
+            await asyncio.sleep(error.after * 2**attempt)
+    return await work(transfer, orders, store)
+
+
+def _refused(path: Path, detail: str) -> int:
+    atomic.write_json(path, {"fault": "ClientError", "detail": detail})
+    return REFUSED
