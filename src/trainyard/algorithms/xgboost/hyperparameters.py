@@ -89,7 +89,7 @@ DEFAULT_METRIC = {
     "reg:linear": "rmse",
     "reg:squarederror": "rmse",
     "reg:logistic": "rmse",
-    "reg:gamma": "gamma-nloglik",
+    "reg:gamma": "gamma-deviance",
     "reg:pseudohubererror": "mphe",
     "reg:squaredlogerror": "rmsle",
     "reg:tweedie": "tweedie-nloglik",

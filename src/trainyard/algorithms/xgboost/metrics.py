@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from trainyard.algorithms.xgboost.hyperparameters import DEFAULT_METRIC
 
 _OBJECTIVE = "reg:squarederror"
+_WITH_CUT = ("ndcg", "map", "tweedie-nloglik")
 
 
 def metric_names(hyperparameters: Mapping[str, str]) -> tuple[str, ...]:
@@ -35,5 +36,5 @@ def metric_definitions(hyperparameters: Mapping[str, str]) -> tuple[tuple[str, s
 
 
 def _in_log(name: str) -> str:
-    # xgboost writes the variance power behind the name: tweedie-nloglik@1.5
-    return r"tweedie-nloglik(?:@[0-9.]+)?" if name == "tweedie-nloglik" else name
+    # xgboost writes the cut or power that it chose itself behind the name: ndcg@32, tweedie-nloglik@1.5
+    return rf"{name}(?:@[0-9.]+)?" if name in _WITH_CUT else name
