@@ -86,7 +86,8 @@ def _groups(job: Given) -> Iterator[Problem]:
                 path: Path = ("InputDataConfig", index, "DataSource", "S3DataSource", "InstanceGroupNames", place)
                 yield Problem(path=path, message=message, code="unknown-group")
     if assigned and free:
-        message = f"Some channels have assigned instance groups: [{', '.join(assigned)}] while others not: [{', '.join(free)}]"
+        grouped, others = ", ".join(assigned), ", ".join(free)
+        message = f"Some channels have assigned instance groups: [{grouped}] while others not: [{others}]"
         yield Problem(path=("InputDataConfig",), message=message, code="partial-groups")
 
 
