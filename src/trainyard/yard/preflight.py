@@ -52,8 +52,8 @@ class Preflight:
         bucket, place = uri.partition("://")[2].partition("/")[0], self.objects.place_of(uri)
         return (
             f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
-            f"exists in the selected region ({self.region}), that objects exist under that S3 prefix, and that the role "
-            f'"{role}" has "s3:ListBucket" permissions on bucket "{bucket}". (Looked in: {place}.)'
+            f"exists in the selected region ({self.region}), that objects exist under that S3 prefix, and that the "
+            f'role "{role}" has "s3:ListBucket" permissions on bucket "{bucket}". (Looked in: {place}.)'
         )
 
     async def _sized(self, spec: TrainingJobSpec, placement: Placement) -> Placement:
