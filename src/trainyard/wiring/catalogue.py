@@ -24,8 +24,6 @@ _ALGORITHM = ("AlgorithmSpecification", "AlgorithmName")
 _REGISTRY = re.compile(
     r"^[0-9]{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|c2s\.ic\.gov|sc2s\.sgov\.gov)/"
 )
-    r"^[0-9]{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|c2s\.ic\.gov|sc2s\.sgov\.gov)/"
-)
 _XGBOOST = ("xgboost", "sagemaker-xgboost")
 _FRAMEWORKS = (
     "pytorch-training", "tensorflow-training", "huggingface-pytorch-training", "huggingface-tensorflow-training",
