@@ -43,7 +43,7 @@ def test_xgboost_of_any_region_and_version_is_ours(image: str) -> None:
     assert program.argv == (sys.executable, "-m", "trainyard.algorithms.xgboost")
     assert program.label.startswith("built-in XGBoost 3.")
     assert bool(program.notices) == (":" in image)
-    assert program.metrics[1] == ("validation:rmse", r".*\[[0-9]+\].*#011validation-rmse:(\S+)")
+    assert program.metrics[1] == ("validation:rmse", r".*\[[0-9]+\].*#011validation-rmse:([0-9.eE+-]+)")
 
 
 def test_algorithm_name() -> None:

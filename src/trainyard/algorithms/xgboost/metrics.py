@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from trainyard.algorithms.xgboost.hyperparameters import DEFAULT_METRIC
 
+#: A number only: behind it the next TAB is spelt #011, which is no white space.
+_VALUE = r"([0-9.eE+-]+)"
 _OBJECTIVE = "reg:squarederror"
 _WITH_CUT = ("ndcg", "map", "tweedie-nloglik")
 
@@ -29,7 +31,7 @@ def metric_definitions(hyperparameters: Mapping[str, str]) -> tuple[tuple[str, s
     The service adds these for its own algorithms when a request names none.
     """
     return tuple(
-        (f"{channel}:{name}", rf".*\[[0-9]+\].*#011{channel}-{_in_log(name)}:(\S+)")
+        (f"{channel}:{name}", rf".*\[[0-9]+\].*#011{channel}-{_in_log(name)}:{_VALUE}")
         for name in metric_names(hyperparameters)
         for channel in ("train", "validation")
     )

@@ -73,7 +73,7 @@ def test_digits_to_a_model_that_plain_xgboost_loads(tmp_path: Path, kind: str) -
     for name, regex in metric_definitions(given):
         values = re.findall(regex, log)
         assert len(values) == 20, name
-    last = dict(re.findall(r"validation-(\w+):(\S+)", log.splitlines()[-2]))
+    last = dict(re.findall(r"validation-(\w+):([0-9.]+)", log.splitlines()[-2]))
     assert float(last["merror"]) < 0.1
     assert float(last["accuracy"]) == pytest.approx(1 - float(last["merror"]), abs=1e-4)
 
