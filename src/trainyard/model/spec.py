@@ -370,7 +370,9 @@ class CollectionConfiguration(Structure):
 
     collection_name: Annotated[str, Text(min=1, max=256, pattern=r".*")] | None = Field(None, alias="CollectionName")
     collection_parameters: (
-        Annotated[dict[str, str], Mapped(max=20, key=Text(max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))]
+        Annotated[
+            dict[str, str], Mapped(max=20, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
+        ]
         | None
     ) = Field(None, alias="CollectionParameters")
 
@@ -383,7 +385,9 @@ class DebugHookConfig(Structure):
         alias="S3OutputPath"
     )
     hook_parameters: (
-        Annotated[dict[str, str], Mapped(max=20, key=Text(max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))]
+        Annotated[
+            dict[str, str], Mapped(max=20, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
+        ]
         | None
     ) = Field(None, alias="HookParameters")
     collection_configurations: Annotated[tuple[CollectionConfiguration, ...], Items(min=0, max=20)] | None = Field(
@@ -403,7 +407,9 @@ class DebugRuleConfiguration(Structure):
     instance_type: Annotated[str, OneOf(PROCESSING_INSTANCE_TYPES)] | None = Field(None, alias="InstanceType")
     volume_size_in_gb: Annotated[int, Number(min=0)] | None = Field(None, alias="VolumeSizeInGB")
     rule_parameters: (
-        Annotated[dict[str, str], Mapped(max=100, key=Text(max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))]
+        Annotated[
+            dict[str, str], Mapped(max=100, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
+        ]
         | None
     ) = Field(None, alias="RuleParameters")
 
@@ -442,7 +448,9 @@ class ProfilerConfig(Structure):
     )
     profiling_interval_in_milliseconds: int | None = Field(None, alias="ProfilingIntervalInMilliseconds")
     profiling_parameters: (
-        Annotated[dict[str, str], Mapped(max=20, key=Text(max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))]
+        Annotated[
+            dict[str, str], Mapped(max=20, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
+        ]
         | None
     ) = Field(None, alias="ProfilingParameters")
     disable_profiler: bool | None = Field(None, alias="DisableProfiler")
@@ -460,7 +468,9 @@ class ProfilerRuleConfiguration(Structure):
     instance_type: Annotated[str, OneOf(PROCESSING_INSTANCE_TYPES)] | None = Field(None, alias="InstanceType")
     volume_size_in_gb: Annotated[int, Number(min=0)] | None = Field(None, alias="VolumeSizeInGB")
     rule_parameters: (
-        Annotated[dict[str, str], Mapped(max=100, key=Text(max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))]
+        Annotated[
+            dict[str, str], Mapped(max=100, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
+        ]
         | None
     ) = Field(None, alias="RuleParameters")
 

@@ -82,7 +82,7 @@ def read_manifests(source: str | bytes, file: str) -> list[Document]:
 def write_manifest(spec: TrainingJobSpec, name: str) -> str:
     """A Kubernetes manifest in ACK's spelling, with exactly the members that the spec gives."""
     manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "spec": to_ack(spec.to_wire())}
-    yaml = YAML(typ="safe", pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     yaml.allow_unicode = True

@@ -77,8 +77,7 @@ def read_trees(source: str | bytes, file: str) -> list[Tree]:
     trees: list[Tree] = []
     try:
         text = _decoded(source)
-        for events in _documents(text):
-            trees.append(_Builder(file).build(events))
+        trees.extend(_Builder(file).build(events) for events in _documents(text))
     except _Unreadable as broken:
         trees.append(Tree(None, [_problem(file, broken.mark, str(broken), broken.code)]))
     except MarkedYAMLError as broken:
@@ -194,7 +193,7 @@ class _Builder:
 
     def _scalar(self, event: Any) -> Any:
         text = str(event.value)
-        if event.style in ("'", '"', "|", ">") or event.tag == "tag:yaml.org,2002:str" or event.tag == "!":
+        if event.style in ("'", '"', "|", ">") or event.tag in ("tag:yaml.org,2002:str", "!"):
             return self._text(text, event)
         if text in _WORDS:
             return _WORDS[text]

@@ -1,0 +1,197 @@
+"""The support matrix's rows: for every path of the request, what the process launcher does with it.
+
+A case overrides its row for some values. `proof` names the test that shows an honoured row true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainyard.model.members import paths_of
+from trainyard.model.spec import TrainingJobSpec
+
+HONOURED, NOTICE, REFUSED = "honoured", "notice", "refused"
+PLACES = ("process", "container", "kubernetes", "sagemaker")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Another verdict for some values: `when(value, request)`, told in words by `told`."""
+
+    told: str
+    when: Callable[[Any, Mapping[str, Any]], bool]
+    verdict: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What happens to one path."""
+
+    verdict: str
+    remark: str = ""
+    proof: str = ""
+    cases: tuple[Case, ...] = ()
+
+
+_DATA = "other input modes and sources come with the data plane; File mode and S3Prefix work today"
+_HOSTS = "jobs of several hosts are not built yet; one host works today"
+_KMS = "encryption keys are not built yet; leave the key away and the object store's own encryption holds"
+_RULES = "rules do not run yet; the hook's and the profiler's configuration files are written"
+_CONTRACT = "tests/acceptance/test_process_contract.py::"
+
+
+def _is(*values: Any) -> Callable[[Any, Mapping[str, Any]], bool]:
+    return lambda value, _request: value in values
+
+
+def _not(*values: Any) -> Callable[[Any, Mapping[str, Any]], bool]:
+    return lambda value, _request: value not in values
+
+
+def _sharded(value: Any, request: Mapping[str, Any]) -> bool:
+    hosts = request.get("ResourceConfig", {}).get("InstanceCount", 1)
+    return bool(value == "ShardedByS3Key" and hosts != 1)
+
+
+_SOME_RULES = Case("not empty", lambda value, _request: bool(value), REFUSED, _RULES)
+
+
+def _yes(remark: str = "", proof: str = "", *cases: Case) -> Row:
+    return Row(HONOURED, remark, proof and _CONTRACT + proof, cases)
+
+
+def _no(remark: str) -> Row:
+    return Row(REFUSED, remark)
+
+
+def _switch(remark: str) -> Row:
+    return Row(HONOURED, "false is what happens anyway", "", (Case("true", _is(True), REFUSED, remark),))
+
+
+_ALGORITHM = {
+    "": _yes(),
+    ".TrainingImage": _yes("resolved through the catalogue", "test_training_image"),
+    ".AlgorithmName": _yes("resolved through the catalogue", "test_algorithm_name"),
+    ".TrainingInputMode": _yes("", "test_file_mode", Case("not File", _not("File"), REFUSED, _DATA)),
+    ".MetricDefinitions": _yes("", "test_metric_definitions"),
+    ".EnableSageMakerMetricsTimeSeries": _yes("", "test_metrics_time_series"),
+    ".ContainerEntrypoint": _yes("", "test_container_entrypoint"),
+    ".ContainerArguments": _yes("", "test_container_arguments"),
+    ".TrainingImageConfig": _yes("nothing is pulled for a process"),
+    ".TrainingImageConfig.TrainingRepositoryAccessMode": _yes(
+        "nothing is pulled for a process", "", Case("Vpc", _is("Vpc"), REFUSED, "no private registry is reached here")
+    ),
+    ".TrainingImageConfig.TrainingRepositoryAuthConfig": _no("no private registry is reached here"),
+}
+_CHANNEL = {
+    "": _yes("", "test_input_channels"),
+    "[].DataSource": _yes("", "test_input_channels"),
+    "[].DataSource.S3DataSource.S3DataType": _yes(
+        "", "test_input_channels", Case("not S3Prefix", _not("S3Prefix"), REFUSED, _DATA)
+    ),
+    "[].DataSource.S3DataSource.S3DataDistributionType": _yes(
+        "with one host, ShardedByS3Key gives it every object",
+        "test_input_channels",
+        Case("ShardedByS3Key on several hosts", _sharded, REFUSED, _HOSTS),
+    ),
+    "[].DataSource.S3DataSource.AttributeNames": _no(_DATA),
+    "[].DataSource.S3DataSource.InstanceGroupNames": _no(_HOSTS),
+    "[].DataSource.S3DataSource.ModelAccessConfig": _no("gated models are not fetched here"),
+    "[].DataSource.S3DataSource.HubAccessConfig": _no("hub content is not fetched here"),
+    "[].DataSource.FileSystemDataSource": _no(_DATA),
+    "[].DataSource.DatasetSource": _no("hub data sets are not fetched here"),
+    "[].CompressionType": _yes("", "test_input_channels", Case("Gzip", _is("Gzip"), REFUSED, _DATA)),
+    "[].RecordWrapperType": _yes("", "test_input_channels", Case("RecordIO", _is("RecordIO"), REFUSED, _DATA)),
+    "[].InputMode": _yes("", "test_file_mode", Case("not File", _not("File"), REFUSED, _DATA)),
+    "[].ShuffleConfig": _no(_DATA),
+}
+_RESOURCES = {
+    "": _yes(),
+    ".InstanceType": _yes("the job gets that many CPUs, bytes of memory and GPUs", "test_instance_type"),
+    ".InstanceCount": _yes("", "test_resource_config", Case("not 1", _not(1), REFUSED, _HOSTS)),
+    ".VolumeSizeInGB": Row(NOTICE, "watched: a job that outgrows it fails in the service's words"),
+    ".VolumeKmsKeyId": _no(_KMS),
+    ".KeepAlivePeriodInSeconds": Row(NOTICE, "no host is kept: starting anew costs nothing here"),
+    ".InstanceGroups": _no(_HOSTS),
+    ".TrainingPlanArn": _no("training plans reserve Amazon's hosts"),
+    ".InstancePlacementConfig": _no("UltraServers are Amazon's hosts"),
+    ".InstancePreferences": _no("preferences between instance types are not built yet; give one InstanceType"),
+    ".SelectedInstanceType": _no("the service sets it"),
+    ".SelectedInstanceCount": _no("the service sets it"),
+}
+_OTHERS = {
+    "TrainingJobName": _yes("", "test_resource_config"),
+    "HyperParameters": _yes("", "test_hyperparameters"),
+    "RoleArn": _yes("a credentials profile named in trainyard.toml; without one the job has none", "test_role"),
+    "OutputDataConfig": _yes("", "test_output_path"),
+    "OutputDataConfig.KmsKeyId": Row(REFUSED, _KMS, "", (Case("empty", _is(""), HONOURED, "no key"),)),
+    "OutputDataConfig.CompressionType": _yes("", "test_output_compression_none"),
+    "VpcConfig": _yes("the ids are networks named in trainyard.toml; an unknown one is refused", "test_vpc_networks"),
+    "StoppingCondition": _yes("", "test_max_runtime"),
+    "StoppingCondition.MaxWaitTimeInSeconds": _yes("counts from creation", "test_max_wait"),
+    "StoppingCondition.MaxPendingTimeInSeconds": _yes("counts while the job is queued", "test_max_pending"),
+    "Tags": _yes("stored, echoed, searchable", "test_tags"),
+    "EnableNetworkIsolation": _yes("a private network namespace without any way out", "test_network_isolation"),
+    "EnableInterContainerTrafficEncryption": _yes("holds of itself: one host, no traffic leaves its kernel"),
+    "EnableManagedSpotTraining": Row(
+        NOTICE, "the job is preemptible; interruption and resuming come with checkpoints", "",
+        (Case("false", _is(False), HONOURED, "on-demand is what happens anyway"),),
+    ),
+    "CheckpointConfig": _no("checkpoints come with the data plane"),
+    "DebugHookConfig": _yes("its configuration file is written", "test_debug_hook_config"),
+    "DebugRuleConfigurations": _yes("an empty list", "", _SOME_RULES),
+    "DebugRuleConfigurations[]": _no(_RULES),
+    "TensorBoardOutputConfig": _no("syncing of TensorBoard's files comes with the data plane"),
+    "ExperimentConfig": _yes("stored, echoed, searchable", "test_experiment_config"),
+    "ProfilerConfig": _yes("its configuration file is written", "test_profiler_config"),
+    "ProfilerRuleConfigurations": _yes("an empty list", "", _SOME_RULES),
+    "ProfilerRuleConfigurations[]": _no(_RULES),
+    "Environment": _yes("", "test_environment"),
+    "RetryStrategy": _yes("internal errors alone are retried", "test_retry_strategy"),
+    "RemoteDebugConfig": _yes("a shell here needs no agent"),
+    "RemoteDebugConfig.EnableRemoteDebug": _switch(
+        "no Systems Manager session is open here; use this machine's shell"),
+    "InfraCheckConfig": _yes(),
+    "InfraCheckConfig.EnableInfraCheck": _switch("hosts are not checked here"),
+    "SessionChainingConfig": _yes(),
+    "SessionChainingConfig.EnableSessionTagChaining": _switch("no role session is opened here"),
+    "ServerlessJobConfig": _no("managed fine-tuning is Amazon's own"),
+    "MlflowConfig": _no("managed MLflow is Amazon's own"),
+    "ModelPackageConfig": _no("the model registry is Amazon's own"),
+}  # fmt: skip
+_SAID: Mapping[str, Row] = {
+    **{f"AlgorithmSpecification{path}": row for path, row in _ALGORITHM.items()},
+    **{f"InputDataConfig{path}": row for path, row in _CHANNEL.items()},
+    **{f"ResourceConfig{path}": row for path, row in _RESOURCES.items()},
+    **_OTHERS,
+}
+
+
+# What a row of its own says nothing about is as the nearest one above it, where that is honoured whole or refused
+# whole; these alone may be so, and a path that none of them covers has no row.
+_WHOLE = frozenset(
+    path
+    for path in _SAID
+    if path.startswith(("AlgorithmSpecification.", "InputDataConfig", "ResourceConfig.")) or path in _OTHERS
+)
+
+
+def _row_of(path: str) -> Row | None:
+    above = path
+    while above not in _SAID:
+        cut = max(above.rfind("."), above.rfind("[]"))
+        if cut < 0:
+            return None
+        above = above[:cut]
+    row = _SAID[above]
+    if above == path:
+        return row
+    return Row(row.verdict, row.remark, row.proof) if above in _WHOLE else None
+
+
+ROWS: Mapping[str, Row] = {
+    path: row for path, _, _ in paths_of(TrainingJobSpec) if (row := _row_of(path)) is not None
+}  # fmt: skip

@@ -1,0 +1,168 @@
+# ruff: noqa: E501 - one case, one line
+"""Admission: constraints and rules, each with its path, code and words; nothing that is sent makes it raise."""
+
+from __future__ import annotations
+
+import copy
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainyard.lifecycle.admission import admit
+from trainyard.lifecycle.admission.patterns import matches
+from trainyard.lifecycle.admission.words import validation_message
+
+S3 = {"S3DataType": "S3Prefix", "S3Uri": "s3://b/p"}
+CHANNEL = {"ChannelName": "train", "DataSource": {"S3DataSource": S3}}
+FSX = {"FileSystemId": "fs-01234567", "FileSystemAccessMode": "ro", "FileSystemType": "FSxLustre", "DirectoryPath": "/"}
+GROUP = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "InstanceGroupName": "a"}
+REQUEST: dict[str, Any] = {
+    "TrainingJobName": "job",
+    "RoleArn": "arn:aws:iam::123456789012:role/x",
+    "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
+    "InputDataConfig": [CHANNEL],
+    "OutputDataConfig": {"S3OutputPath": "s3://b/o"},
+    "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+}
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """The good request with members replaced by dotted path (`__` for the dot); None takes one away."""
+    wire = copy.deepcopy(REQUEST)
+    for path, value in changes.items():
+        *above, last = path.split("__")
+        part: Any = wire
+        for step in above:
+            part = part[int(step)] if step.isdecimal() else part.setdefault(step, {})
+        if value is None:
+            part.pop(last)
+        else:
+            part[int(last) if last.isdecimal() else last] = value
+    return wire
+
+
+def source(**members: Any) -> dict[str, Any]:
+    return {"InputDataConfig__0__DataSource__S3DataSource": {**S3, **members}}
+
+
+def test_a_good_request_is_taken_as_it_is() -> None:
+    admission = admit(REQUEST)
+    assert admission.problems == ()
+    assert admission.spec is not None
+    assert admission.spec.to_wire() == REQUEST
+
+
+CASES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("name pattern", {"TrainingJobName": "my_job"}, "TrainingJobName", "Value 'my_job' at 'trainingJobName' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"),
+    ("name length", {"RoleArn": "arn:aws:iam::123456789012:role/" + "x" * 2048}, "RoleArn", "Member must have length less than or equal to 2048"),
+    ("instance type", {"ResourceConfig__InstanceType": "local"}, "ResourceConfig.InstanceType", "Member must satisfy enum value set: [ml.m4.xlarge, "),
+    ("21 channels", {"InputDataConfig": [{**CHANNEL, "ChannelName": f"c{i}"} for i in range(21)]}, "InputDataConfig", "less than or equal to 20"),
+    ("same channel", {"InputDataConfig": [CHANNEL, CHANNEL]}, "InputDataConfig.1.ChannelName", "unique"),
+    ("101 parameters", {"HyperParameters": {str(i): "" for i in range(101)}}, "HyperParameters", "less than or equal to 100"),
+    ("long parameter", {"HyperParameters": {"k": "v" * 2501}}, "HyperParameters.k", "Map value must satisfy constraint: [Member must have length less than or equal to 2500, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: .*]"),
+    ("environment key", {"Environment": {"1A": ""}}, "Environment.1A", "Map key must satisfy constraint: ["),
+    ("spot wait", {"EnableManagedSpotTraining": True, "StoppingCondition__MaxWaitTimeInSeconds": 59}, "StoppingCondition.MaxWaitTimeInSeconds", "Invalid MaxWaitTimeInSeconds. It must be present and"),
+    ("wait alone", {"StoppingCondition__MaxWaitTimeInSeconds": 90}, "StoppingCondition.MaxWaitTimeInSeconds", "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"),
+    ("28 days", {"StoppingCondition__MaxRuntimeInSeconds": 2419201}, "StoppingCondition.MaxRuntimeInSeconds", "28 days"),
+    ("no vpc", {"InputDataConfig__0__DataSource": {"FileSystemDataSource": FSX}}, "VpcConfig", "VpcConfig is required"),
+    ("file system mode", {"VpcConfig": {"SecurityGroupIds": ["a"], "Subnets": ["b"]}, "InputDataConfig__0__DataSource": {"FileSystemDataSource": FSX}, "InputDataConfig__0__InputMode": "Pipe"}, "InputDataConfig.0.DataSource.FileSystemDataSource", "File"),
+    ("fast manifest", {"InputDataConfig__0__InputMode": "FastFile", **source(S3DataType="ManifestFile")}, "InputDataConfig.0.DataSource.S3DataSource.S3DataType", "S3Prefix"),
+    ("augmented", source(S3DataType="AugmentedManifestFile", AttributeNames=["a"]), "InputDataConfig.0.DataSource.S3DataSource.S3DataType", "Pipe"),
+    ("attributes", source(AttributeNames=["a"]), "InputDataConfig.0.DataSource.S3DataSource.AttributeNames", "AugmentedManifestFile"),
+    ("RecordIO", {"InputDataConfig__0__RecordWrapperType": "RecordIO"}, "InputDataConfig.0.RecordWrapperType", "Pipe mode"),
+    ("Gzip", {"InputDataConfig__0__CompressionType": "Gzip"}, "InputDataConfig.0.CompressionType", "Pipe mode"),
+    ("two sources", {"InputDataConfig__0__DataSource__FileSystemDataSource": FSX, "VpcConfig": {"SecurityGroupIds": ["a"], "Subnets": ["b"]}}, "InputDataConfig.0.DataSource", "Exactly one"),
+    ("partial groups", {"ResourceConfig": {"InstanceGroups": [GROUP], "VolumeSizeInGB": 1}, "InputDataConfig": [{**CHANNEL, "ChannelName": "a", "DataSource": {"S3DataSource": {**S3, "InstanceGroupNames": ["a"]}}}, {**CHANNEL, "ChannelName": "b"}]}, "InputDataConfig", "Some channels have assigned instance groups: [a] while others not: [b]"),
+    ("type and groups", {"ResourceConfig__InstanceGroups": [GROUP]}, "ResourceConfig.InstanceGroups", "InstanceType or InstanceCount cannot be specified with InstanceGroups"),
+    ("same group", {"ResourceConfig": {"InstanceGroups": [GROUP, GROUP], "VolumeSizeInGB": 1}}, "ResourceConfig.InstanceGroups.1.InstanceGroupName", "unique"),
+    ("key on NVMe", {"ResourceConfig__InstanceType": "ml.g4dn.xlarge", "ResourceConfig__VolumeKmsKeyId": "k"}, "ResourceConfig.VolumeKmsKeyId", "NVMe"),
+    ("no instances", {"ResourceConfig__InstanceCount": 0}, "ResourceConfig.InstanceCount", "1"),
+    ("warm spot", {"EnableManagedSpotTraining": True, "StoppingCondition__MaxWaitTimeInSeconds": 60, "ResourceConfig__KeepAlivePeriodInSeconds": 60}, "ResourceConfig.KeepAlivePeriodInSeconds", "KeepAlive"),
+    ("preferences", {"ResourceConfig__InstancePreferences": [{"InstanceType": "ml.m5.large"}]}, "ResourceConfig.InstancePreferences", "InstanceType cannot"),
+    ("long tag", {"Tags": [{"Key": "k" * 129, "Value": ""}]}, "Tags.0.Key", "128"),
+    ("51 tags", {"Tags": [{"Key": str(i), "Value": ""} for i in range(51)]}, "Tags", "50"),
+    ("same tag", {"Tags": [{"Key": "a", "Value": ""}] * 2}, "Tags.1.Key", "Duplicate tag keys"),
+    ("no algorithm", {"AlgorithmSpecification": None}, "AlgorithmSpecification", "Value null at 'algorithmSpecification' failed to satisfy constraint: Member must not be null"),
+    ("no image", {"AlgorithmSpecification__TrainingImage": None}, "AlgorithmSpecification", "One of"),
+    ("both", {"AlgorithmSpecification__AlgorithmName": "x"}, "AlgorithmSpecification", "Only one of"),
+    ("number as text", {"ResourceConfig__InstanceCount": "1"}, "ResourceConfig.InstanceCount", "a whole number"),
+    ("parameter not text", {"HyperParameters": {"eta": 0.1}}, "HyperParameters.eta", "a string"),
+    ("relative folder", {"CheckpointConfig": {"S3Uri": "s3://b/c", "LocalPath": "x"}}, "CheckpointConfig.LocalPath", "absolute"),
+    ("reserved folder", {"CheckpointConfig": {"S3Uri": "s3://b/c", "LocalPath": "/opt/ml/model/"}}, "CheckpointConfig.LocalPath", "reserved"),
+    ("interval", {"ProfilerConfig": {"ProfilingIntervalInMilliseconds": 3}}, "ProfilerConfig.ProfilingIntervalInMilliseconds", "one of"),
+    ("other scheme", {"OutputDataConfig__S3OutputPath": "gs://b"}, "OutputDataConfig.S3OutputPath", "(https|s3)://"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "path", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_each_fault_is_told_at_its_place(changes: dict[str, Any], path: str, words: str) -> None:
+    admission = admit(request(**changes))
+    assert admission.spec is None
+    assert [(".".join(map(str, p.path)), words in p.message) for p in admission.problems] == [(path, True)]
+
+
+def test_a_long_name_breaks_its_length_and_its_pattern() -> None:
+    length, pattern = admit(request(TrainingJobName="a" * 64)).problems
+    assert length.message.endswith("Member must have length less than or equal to 63")
+    assert pattern.code == "pattern"
+
+
+def test_two_faults_are_one_message() -> None:
+    problems = admit(request(TrainingJobName="my_job", RoleArn=None)).problems
+    text = validation_message(problems)
+    assert text.startswith("2 validation errors detected: Value 'my_job' at 'trainingJobName'")
+    assert "; Value null at 'roleArn' failed to satisfy constraint: Member must not be null" in text
+    assert validation_message(problems[:1]).startswith("1 validation error detected: ")
+
+
+def test_a_misspelt_field_names_the_nearest_and_a_list_place_counts_from_one() -> None:
+    problems = admit(request(Envronment={}, InputDataConfig__0__ChannelName="a b")).problems
+    assert [p.suggestion for p in problems if p.code == "unknown-field"] == ["Environment"]
+    assert any("'inputDataConfig.1.member.channelName'" in p.message for p in problems)
+
+
+def test_local_places_are_for_our_own_yard() -> None:
+    wire = request(OutputDataConfig__S3OutputPath="file:///tmp/x", **source(S3Uri="./data"))
+    assert admit(wire).problems == ()
+    assert len(admit(wire, place="sagemaker").problems) == 2
+
+
+def test_a_nameless_request_is_taken_where_that_is_asked_for() -> None:
+    admission = admit(request(TrainingJobName=None), nameless=True)
+    assert admission.spec is not None
+    assert admission.spec.training_job_name == ""
+    assert admit(request(TrainingJobName=None)).spec is None
+    assert admit(request(TrainingJobName="a_b"), nameless=True).spec is None
+
+
+@pytest.mark.parametrize("path", ["TrainingJobName", "RoleArn", "OutputDataConfig__S3OutputPath"])
+def test_a_huge_value_is_told_shortly(path: str) -> None:
+    problems = admit(request(**{path: "_\n" * 50_000})).problems
+    assert problems
+    assert all(len(p.message) < 1000 for p in problems)
+
+
+def test_unicode_classes_are_the_services() -> None:
+    for code in range(0x3000):
+        letter = chr(code)
+        wanted = unicodedata.category(letter)[0] in "LZN" or letter in "_.:/=+-@"
+        assert matches(r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)", letter) == wanted, hex(code)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*REQUEST, *S3, "DataSource"]), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.one_of(st.sampled_from(list(REQUEST)), st.text(max_size=5)), JSON, max_size=6))
+def test_no_request_raises(wire: dict[str, Any]) -> None:
+    for candidate in (wire, {**REQUEST, **wire}):
+        admission = admit(candidate)
+        assert (admission.spec is None) or not [p for p in admission.problems if p.severity.value == "error"]
+        validation_message(admission.problems)
