@@ -47,6 +47,7 @@ class Program:
     notices : what the user must know, such as a version that differs from the one asked for.
     metrics : (name, regular expression) built into the image, used where the request defines none.
     default_arguments: what follows argv when the request has no ContainerArguments.
+    fault_of_exit: exit status → whose fault it is, where the program tells them apart ("2" → "ClientError").
     """
 
     argv: tuple[str, ...]
@@ -55,6 +56,17 @@ class Program:
     notices: tuple[str, ...] = ()
     metrics: tuple[tuple[str, str], ...] = ()
     default_arguments: tuple[str, ...] = ("train",)
+    fault_of_exit: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, spec: TrainingJobSpec) -> tuple[str, ...]:
+        """The whole argv of a job: ContainerEntrypoint takes the program's place, ContainerArguments those of `train`.
+
+        As with an image: an entrypoint without arguments gets none.
+        """
+        algorithm = spec.algorithm_specification
+        entrypoint = tuple(algorithm.container_entrypoint or ()) if algorithm else ()
+        arguments = tuple(algorithm.container_arguments or ()) if algorithm else ()
+        return (*entrypoint, *arguments) if entrypoint else (*self.argv, *(arguments or self.default_arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,7 @@ class Catalogue:
             label=f"built-in XGBoost {version}",
             notices=notices,
             metrics=metric_definitions(hyperparameters),
+            fault_of_exit={"2": "ClientError"},
         )
 
     def _alias(self, name: str, alias: Alias, path: tuple[str, ...]) -> Program | tuple[Problem, ...]:
