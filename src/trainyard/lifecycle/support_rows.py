@@ -170,28 +170,46 @@ _SAID: Mapping[str, Row] = {
 }
 
 
-# What a row of its own says nothing about is as the nearest one above it, where that is honoured whole or refused
-# whole; these alone may be so, and a path that none of them covers has no row.
-_WHOLE = frozenset(
-    path
-    for path in _SAID
-    if path.startswith(("AlgorithmSpecification.", "InputDataConfig", "ResourceConfig.")) or path in _OTHERS
+# Paths whose row is the one above them. They are named one by one: a member that the API gains has no row, and fails.
+_AS_ABOVE = (
+    "AlgorithmSpecification.MetricDefinitions[].Name",
+    "AlgorithmSpecification.MetricDefinitions[].Regex",
+    "InputDataConfig[].ChannelName",
+    "InputDataConfig[].ContentType",
+    "InputDataConfig[].DataSource.S3DataSource",
+    "InputDataConfig[].DataSource.S3DataSource.S3Uri",
+    "OutputDataConfig.S3OutputPath",
+    "VpcConfig.SecurityGroupIds",
+    "VpcConfig.Subnets",
+    "StoppingCondition.MaxRuntimeInSeconds",
+    "Tags[].Key",
+    "Tags[].Value",
+    "DebugHookConfig.LocalPath",
+    "DebugHookConfig.S3OutputPath",
+    "DebugHookConfig.HookParameters",
+    "DebugHookConfig.CollectionConfigurations",
+    "DebugHookConfig.CollectionConfigurations[].CollectionName",
+    "DebugHookConfig.CollectionConfigurations[].CollectionParameters",
+    "ExperimentConfig.ExperimentName",
+    "ExperimentConfig.TrialName",
+    "ExperimentConfig.TrialComponentDisplayName",
+    "ExperimentConfig.RunName",
+    "ProfilerConfig.S3OutputPath",
+    "ProfilerConfig.ProfilingIntervalInMilliseconds",
+    "ProfilerConfig.ProfilingParameters",
+    "ProfilerConfig.DisableProfiler",
+    "RetryStrategy.MaximumRetryAttempts",
 )
 
 
 def _row_of(path: str) -> Row | None:
-    above = path
-    while above not in _SAID:
-        cut = max(above.rfind("."), above.rfind("[]"))
-        if cut < 0:
-            return None
-        above = above[:cut]
-    row = _SAID[above]
-    if above == path:
-        return row
-    return Row(row.verdict, row.remark, row.proof) if above in _WHOLE else None
+    if path in _SAID:
+        return _SAID[path]
+    cut = len(path) - 2 if path.endswith("[]") else path.rfind(".")
+    above = _row_of(path[:cut]) if cut > 0 else None
+    if above is None or not (path.endswith("[]") or path in _AS_ABOVE or above.verdict == REFUSED):
+        return None
+    return Row(above.verdict, above.remark, above.proof)
 
 
-ROWS: Mapping[str, Row] = {
-    path: row for path, _, _ in paths_of(TrainingJobSpec) if (row := _row_of(path)) is not None
-}  # fmt: skip
+ROWS: Mapping[str, Row] = {path: row for path, _, _ in paths_of(TrainingJobSpec) if (row := _row_of(path)) is not None}

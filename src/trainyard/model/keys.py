@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from trainyard.model.arn import training_job_arn
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Scope:
@@ -30,7 +32,7 @@ class JobKey:
     @property
     def arn(self) -> str:
         """The job's ARN; the service lower-cases the name in it."""
-        return f"arn:aws:sagemaker:{self.region}:{self.account}:training-job/{self.name.lower()}"
+        return training_job_arn(self.region, self.account, self.name)
 
 
 class RunKind(StrEnum):

@@ -14,6 +14,11 @@ from pydantic import Field
 from trainyard.model.instances import PROCESSING_INSTANCE_TYPES, TRAINING_INSTANCE_TYPES
 from trainyard.model.shapes import Items, Mapped, Number, OneOf, Structure, Text
 
+_PARAMETER_NAME = Text(min=1, max=256, pattern=r".*")
+_PARAMETER_VALUE = Text(max=256, pattern=r".*")
+_PARAMETERS = Mapped(max=20, key=_PARAMETER_NAME, value=_PARAMETER_VALUE)
+_RULE_PARAMETERS = Mapped(max=100, key=_PARAMETER_NAME, value=_PARAMETER_VALUE)
+
 
 class MetricDefinition(Structure):
     """A metric to read out of the log: the regex's first group is its value."""
@@ -369,12 +374,7 @@ class CollectionConfiguration(Structure):
     """Tensors that the debugger's hook saves together."""
 
     collection_name: Annotated[str, Text(min=1, max=256, pattern=r".*")] | None = Field(None, alias="CollectionName")
-    collection_parameters: (
-        Annotated[
-            dict[str, str], Mapped(max=20, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
-        ]
-        | None
-    ) = Field(None, alias="CollectionParameters")
+    collection_parameters: Annotated[dict[str, str], _PARAMETERS] | None = Field(None, alias="CollectionParameters")
 
 
 class DebugHookConfig(Structure):
@@ -384,12 +384,7 @@ class DebugHookConfig(Structure):
     s3_output_path: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] = Field(
         alias="S3OutputPath"
     )
-    hook_parameters: (
-        Annotated[
-            dict[str, str], Mapped(max=20, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
-        ]
-        | None
-    ) = Field(None, alias="HookParameters")
+    hook_parameters: Annotated[dict[str, str], _PARAMETERS] | None = Field(None, alias="HookParameters")
     collection_configurations: Annotated[tuple[CollectionConfiguration, ...], Items(min=0, max=20)] | None = Field(
         None, alias="CollectionConfigurations"
     )
@@ -406,12 +401,7 @@ class DebugRuleConfiguration(Structure):
     rule_evaluator_image: Annotated[str, Text(min=0, max=255, pattern=r".*")] = Field(alias="RuleEvaluatorImage")
     instance_type: Annotated[str, OneOf(PROCESSING_INSTANCE_TYPES)] | None = Field(None, alias="InstanceType")
     volume_size_in_gb: Annotated[int, Number(min=0)] | None = Field(None, alias="VolumeSizeInGB")
-    rule_parameters: (
-        Annotated[
-            dict[str, str], Mapped(max=100, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
-        ]
-        | None
-    ) = Field(None, alias="RuleParameters")
+    rule_parameters: Annotated[dict[str, str], _RULE_PARAMETERS] | None = Field(None, alias="RuleParameters")
 
 
 class TensorBoardOutputConfig(Structure):
@@ -447,12 +437,7 @@ class ProfilerConfig(Structure):
         None, alias="S3OutputPath"
     )
     profiling_interval_in_milliseconds: int | None = Field(None, alias="ProfilingIntervalInMilliseconds")
-    profiling_parameters: (
-        Annotated[
-            dict[str, str], Mapped(max=20, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
-        ]
-        | None
-    ) = Field(None, alias="ProfilingParameters")
+    profiling_parameters: Annotated[dict[str, str], _PARAMETERS] | None = Field(None, alias="ProfilingParameters")
     disable_profiler: bool | None = Field(None, alias="DisableProfiler")
 
 
@@ -467,12 +452,7 @@ class ProfilerRuleConfiguration(Structure):
     rule_evaluator_image: Annotated[str, Text(min=0, max=255, pattern=r".*")] = Field(alias="RuleEvaluatorImage")
     instance_type: Annotated[str, OneOf(PROCESSING_INSTANCE_TYPES)] | None = Field(None, alias="InstanceType")
     volume_size_in_gb: Annotated[int, Number(min=0)] | None = Field(None, alias="VolumeSizeInGB")
-    rule_parameters: (
-        Annotated[
-            dict[str, str], Mapped(max=100, key=Text(min=1, max=256, pattern=r".*"), value=Text(max=256, pattern=r".*"))
-        ]
-        | None
-    ) = Field(None, alias="RuleParameters")
+    rule_parameters: Annotated[dict[str, str], _RULE_PARAMETERS] | None = Field(None, alias="RuleParameters")
 
 
 class RetryStrategy(Structure):
