@@ -35,7 +35,7 @@ def _manifest() -> dict[str, Any]:
     return found
 
 
-def _channel(name: str, folder: Path, **more: str) -> dict[str, Any]:
+def _channel(name: str, folder: Path | str, **more: str) -> dict[str, Any]:
     source = {"S3DataType": "S3Prefix", "S3Uri": f"file://{folder}"}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
 
@@ -94,8 +94,8 @@ async def test_wrong_hyperparameters_fail_the_job_as_the_clients_error(tmp_path:
 
 async def test_a_scikit_learn_script_that_never_heard_of_us(tmp_path: Path, digits: Path) -> None:
     given = {"sagemaker_program": "train.py", "sagemaker_submit_directory": "code", "n-estimators": "20"}
-    code = _channel("code", EXAMPLES / "sklearn_script")
-    train = _channel("train", digits / "csv" / "train")
+    code = _channel("code", f"{EXAMPLES}/sklearn_script/")
+    train = _channel("train", f"{digits}/csv/train/")
     job = await _run(tmp_path, "local/python", given, code, train)
     assert job.description.training_job_status == "Completed", job.description.failure_reason
     forest = pickle.loads((_unpack(tmp_path) / "model.pkl").read_bytes())  # noqa: S301 - our own model
