@@ -48,6 +48,7 @@ class Node:
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
     items: list[Node] = field(default_factory=list)
     weight: int = 1
+    height: int = 0
     anchor: str | None = None
 
     def plain(self) -> Any:
@@ -165,7 +166,10 @@ class _Builder:
         if node.anchor:
             self._anchors[node.anchor] = node
         parent = self._open[-1]
+        if len(self._open) + node.height > DEEPEST:  # an alias brings its own depth along
+            raise _Unreadable(f"Nested deeper than {DEEPEST} levels", mark, "too-deep")
         parent.weight += node.weight
+        parent.height = max(parent.height, node.height + 1)
         if parent.weight > MOST_NODES:
             raise _Unreadable(
                 f"A document may have at most {MOST_NODES} values, aliases counted out", mark, "too-large"

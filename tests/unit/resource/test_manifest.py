@@ -62,9 +62,13 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
+TOWER = "a0: &a0 x\n" + "".join(f"a{n + 1}: &a{n + 1} {'[' * 50}*a{n}{']' * 50}\n" for n in range(60))
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
+        (TOWER, "too-deep"),
         (BOMB, "too-large"),
         ("[" * 100_000, "too-deep"),
         ("a: " * 3, "syntax"),

@@ -19,8 +19,7 @@ Path = tuple[str | int, ...]
 def validation_message(problems: Iterable[Problem]) -> str:
     """One ValidationException's text for all errors: the service counts its constraint failures before listing them.
 
-    Failures of constraints are told together; a rule between members is told alone and only where nothing else fails,
-    as the service checks them in that order.
+    Broken rules between members follow them; the service would tell those one at a time and only afterwards.
     """
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     failures = [problem.message for problem in errors if " failed to satisfy constraint: " in problem.message]
