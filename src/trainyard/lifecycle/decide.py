@@ -190,8 +190,8 @@ def _reach(record: JobRecord, milestone: Milestone, at: float) -> JobRecord:
     wanted = _SECONDARY_OF.get(milestone)
     if wanted is None or _passed(record, wanted, started):
         return record
-    if wanted == SecondaryStatus.TRAINING and record.status == TrainingJobStatus.STOPPING:
-        return record
+    if record.status == TrainingJobStatus.STOPPING and wanted != SecondaryStatus.UPLOADING:
+        return record  # asked to stop before the attempt began, it may not go back from Uploading to Stopping
     return enter(record, wanted, at)
 
 
@@ -221,6 +221,8 @@ def _finish(record: JobRecord, outcome: Outcome, now: float) -> Decision:
         case Ending.MAX_WAIT:
             return _ended(spent, SecondaryStatus.MAX_WAIT_TIME_EXCEEDED, outcome.at)
         case Ending.INTERRUPTED:
+            if record.stop is not None:  # somebody wanted the end: no other attempt, and no way back from Stopping
+                return _ended(spent, _stopped_as(record.stop.cause), outcome.at)
             event = JobEvent(at=now, reason="Interrupted", message=f"Attempt {record.attempt} was interrupted.")
             return _again(enter(spent, SecondaryStatus.INTERRUPTED, outcome.at), outcome.at, event)
         case Ending.FAILED:
