@@ -72,9 +72,7 @@ class TrainingService(Protocol):
         """
         ...
 
-    async def metrics(
-        self, name: str, *, metric: str | None = None, since: float | None = None
-    ) -> Sequence[Series]:
+    async def metrics(self, name: str, *, metric: str | None = None, since: float | None = None) -> Sequence[Series]:
         """Series of the algorithm's metrics and of the hosts' use."""
         ...
 

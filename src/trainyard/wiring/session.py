@@ -151,7 +151,7 @@ def _route(entry: dict[str, object], embedded: str) -> Route:
         return Route(embedded=embedded)
     credentials = {"access_key_id": entry.get("access_key"), "secret_access_key": entry.get("secret_key")}
     given = {name: str(entry[name]) for name in ("folder", "endpoint", "region") if name in entry}
-    return Route(**given, credentials={name: str(value) for name, value in credentials.items() if value})  # type: ignore[arg-type]
+    return Route(**given, credentials={name: str(value) for name, value in credentials.items() if value})
 
 
 def _capacity(settings: Settings) -> Resources | None:

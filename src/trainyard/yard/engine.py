@@ -50,7 +50,7 @@ class Engine:
         self._known: dict[str, JobKey] = {}
         self._schedule_wanted = asyncio.Event()
         self.placing = True
-        self.last_pass = yard.clock.boottime()
+        self._last_pass = yard.clock.boottime()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -73,6 +73,10 @@ class Engine:
             self._queued.add(key)
             self._queue.put_nowait(key)
 
+    def pass_age(self) -> float:
+        """Seconds since the last look at every unfinished job."""
+        return self._yard.clock.boottime() - self._last_pass
+
     async def unfinished(self) -> Sequence[JobRecord]:
         """Jobs that still have something to be done for."""
         return await self._yard.jobs.records(unfinished=True)
@@ -89,7 +93,7 @@ class Engine:
                 self._known[record.uid] = record.key
                 self.wake(record.key)
             self._schedule_wanted.set()
-            self.last_pass = self._yard.clock.boottime()
+            self._last_pass = self._yard.clock.boottime()
             await asyncio.sleep(ROUND)
 
     async def _follow_feed(self) -> None:

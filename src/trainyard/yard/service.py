@@ -18,7 +18,7 @@ from trainyard.model.job import Job, JobSummary, ListQuery, SearchQuery, Series
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, LogEvent, Page
 from trainyard.model.observation import Seen, StopCause
-from trainyard.model.record import JobRecord
+from trainyard.model.record import JobRecord, Placement
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import SecondaryStatus
 from trainyard.yard.engine import Yard
@@ -67,6 +67,10 @@ class YardService:
         await self._yard.ledger.append_events(stored.uid, [accepted, *notices])
         self._poke(stored.uid)
         return await self._job(stored)
+
+    async def preflight(self, spec: TrainingJobSpec) -> Placement:
+        """Where a job would run; raises as `create` would, and changes nothing."""
+        return await self._preflight.place_of(spec)
 
     async def describe(self, name: str) -> Job:
         """One job."""

@@ -56,9 +56,7 @@ def control_app(vitals: Callable[[], Vitals], drain: Callable[[], None]) -> Star
 
 def _prometheus(now: Vitals) -> bytes:
     registry = CollectorRegistry()
-    Gauge("trainyard_engine_pass_age_seconds", "Since the engine's last pass.", registry=registry).set(
-        now.pass_age
-    )
+    Gauge("trainyard_engine_pass_age_seconds", "Since the engine's last pass.", registry=registry).set(now.pass_age)
     Gauge("trainyard_jobs_waiting", "Jobs waiting for their place.", registry=registry).set(now.waiting)
     jobs = Gauge("trainyard_jobs", "Jobs by TrainingJobStatus.", ["status"], registry=registry)
     for status, count in now.jobs.items():

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import trainyard
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
 from trainyard.agent.orders import ChannelOrder, OutputOrder, TransferOrders
 from trainyard.kit import atomic
@@ -42,7 +41,7 @@ from trainyard.ports.runtime import Resolution, RunOrder, Stream
 from trainyard.runtimes.local import identity, supervisor
 from trainyard.runtimes.local.attempt import VERSION, Attempt
 
-_PACKAGE_ROOT = str(Path(trainyard.__file__).parent.parent)
+_PACKAGE_ROOT = str(Path(__file__).parents[3])
 _GB = 10**9
 
 

@@ -1,0 +1,193 @@
+"""init, validate, plan, explain: before anything runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from trainyard.cli import output
+from trainyard.cli.errors import REFUSED, line_of
+from trainyard.cli.manifests import ROLE, admitted, documents_of, judged, script_request, specs_of
+from trainyard.cli.output import format_option, safe
+from trainyard.cli.sessions import with_session
+from trainyard.lifecycle import naming, support
+from trainyard.model.errors import ServiceError
+from trainyard.model.members import Member, Shape, members_of
+from trainyard.model.problems import Problem, Severity
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.resource.manifest import write_manifest
+from trainyard.wiring.session import Session
+
+PLACE = "process"
+
+
+@click.command("init")
+@click.option("--script", type=click.Path(exists=True, dir_okay=False), help="A script to run instead of XGBoost.")
+@click.option("--channel", "channels", multiple=True, metavar="NAME=PATH", help="An input of the script.")
+@click.option("--name", default="my-job", show_default=True, help="The job's name.")
+def init_command(script: str | None, channels: tuple[str, ...], name: str) -> None:
+    """Print a manifest to start from; it runs nothing."""
+    request = script_request(script, channels, (), name) if script else _xgboost_request()
+    click.echo(write_manifest(admitted(request, name), name), nl=False)
+
+
+@click.command("validate")
+@click.argument("files", nargs=-1, required=True)
+@format_option
+def validate_command(files: tuple[str, ...], form: str) -> None:
+    """Report every problem of manifests at once. Exit status 0 if there is no error, else 1."""
+    problems: list[Problem] = []
+    jobs = 0
+    for name in files:
+        documents = documents_of(name)
+        if not documents:
+            problems.append(Problem(path=(), message=f"{name} holds no TrainingJob.", code="empty"))
+        for document in documents:
+            jobs += 1
+            problems += judged(document)[1]
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if form in ("json", "yaml"):
+        output.document([_plain(problem) for problem in problems], form)
+    else:
+        for problem in problems:
+            click.echo(line_of(problem))
+        click.echo(f"{jobs} job{'s' * (jobs != 1)}, {len(errors)} error{'s' * (len(errors) != 1)}")
+    sys.exit(1 if errors else 0)
+
+
+@click.command("plan")
+@click.argument("file")
+@format_option
+def plan_command(file: str, form: str) -> None:
+    """Say what would happen here, field by field. Exit status 2 if the job would be refused."""
+    plans = with_session(lambda session: _plans(session, specs_of(file)))
+    if form in ("json", "yaml"):
+        output.document(plans, form)
+    else:
+        for plan in plans:
+            _print_plan(plan)
+    sys.exit(REFUSED if any(plan["refused"] for plan in plans) else 0)
+
+
+@click.command("explain")
+@click.argument("field", default="")
+def explain_command(field: str) -> None:
+    """Explain a field, in either spelling: `trainyard explain resourceConfig.instanceType`."""
+    path, shape, member = _found([step for step in field.removeprefix("spec.").split(".") if step])
+    if member is not None:
+        required = "required" if member.required else "optional"
+        click.echo(f"{'.'.join(path)}: {shape.kind}, {required}")
+    innermost = shape
+    while innermost.item is not None:
+        innermost = innermost.item
+    if innermost.structure is not None:
+        click.echo(innermost.structure.__doc__)
+        for name, inner in members_of(innermost.structure).items():
+            click.echo(f"  {name}: {inner.shape.kind}{' (required)' if inner.required else ''}")
+    if innermost.constraint is not None:
+        click.echo(safe(f"limits: {innermost.constraint}"[:2000]))
+
+
+def _found(steps: list[str]) -> tuple[list[str], Shape, Member | None]:
+    path: list[str] = []
+    member: Member | None = None
+    shape = Shape("structure", structure=TrainingJobSpec)
+    for step in steps:
+        while shape.item is not None:
+            shape = shape.item
+        known = members_of(shape.structure) if shape.structure else {}
+        wanted = step.removesuffix("[]").lower()
+        match = next((name for name in known if name.lower() == wanted), None)
+        if match is None:
+            raise click.UsageError(f"There is no field {step!r} in {'.'.join(path) or 'a TrainingJob'}.")
+        member = known[match]
+        shape = member.shape
+        path.append(match)
+    return path, shape, member
+
+
+async def _plans(session: Session, specs: list[TrainingJobSpec]) -> list[dict[str, Any]]:
+    return [await _plan(session, spec) for spec in specs]
+
+
+async def _plan(session: Session, spec: TrainingJobSpec) -> dict[str, Any]:
+    plan: dict[str, Any] = {"name": spec.training_job_name, "place": PLACE, "refused": None, "notices": []}
+    try:
+        placement = await session.service.preflight(spec)
+        needs = placement.needs
+        plan |= {"image": placement.image, "launcher": placement.launcher, "notices": list(placement.notices)}
+        plan["needs"] = {"vCPU": needs.cpus, "memoryBytes": needs.memory, "gpus": needs.gpus}
+    except ServiceError as error:
+        plan["refused"] = str(error)
+    plan["fields"] = [list(row) for row in support.verdicts(spec, PLACE)]
+    plan["inputs"] = [
+        await _input(session, channel.channel_name, channel.data_source.s3_data_source.s3_uri)
+        for channel in spec.input_data_config or ()
+        if channel.data_source.s3_data_source is not None
+    ]
+    model = naming.model_uri(spec)
+    plan["model"] = {"uri": model, "place": session.objects.place_of(model)}
+    return plan
+
+
+async def _input(session: Session, name: str, uri: str) -> dict[str, Any]:
+    count = total = 0
+    async for info in session.objects.list(uri):
+        count, total = count + 1, total + info.size
+    return {"channel": name, "uri": uri, "place": session.objects.place_of(uri), "objects": count, "bytes": total}
+
+
+def _print_plan(plan: dict[str, Any]) -> None:
+    click.echo(f"{plan['name']}: on this machine, as a process")
+    if plan["refused"]:
+        click.echo(safe(f"  refused: {plan['refused']}"))
+    else:
+        click.echo(safe(f"  runs    {plan['image']}"))
+    for one in plan["inputs"]:
+        click.echo(
+            safe(f"  input   {one['channel']}: {one['objects']} objects, {output.size(one['bytes'])} from {one['uri']}")
+            + f" ({safe(one['place'])})"
+        )
+    click.echo(safe(f"  model   {plan['model']['uri']} ({plan['model']['place']})"))
+    for notice in plan["notices"]:
+        click.echo(safe(f"  notice  {notice}"))
+    output.table(
+        ("  FIELD", "HERE", "REMARK"), [("  " + path, verdict, remark) for path, verdict, remark in plan["fields"]]
+    )
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    position = problem.position
+    return {
+        "path": list(problem.path), "message": problem.message, "code": problem.code, "severity": str(problem.severity),
+        "suggestion": problem.suggestion,
+        "position": position and {"file": position.file, "line": position.line, "column": position.column},
+    }  # fmt: skip
+
+
+def _xgboost_request() -> dict[str, Any]:
+    def channel(name: str) -> dict[str, Any]:
+        source = {
+            "S3DataType": "S3Prefix",
+            "S3Uri": f"s3://my-bucket/{name}/",
+            "S3DataDistributionType": "FullyReplicated",
+        }
+        return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "ContentType": "text/csv"}
+
+    return {
+        "RoleArn": ROLE,
+        "HyperParameters": {
+            "objective": "reg:squarederror",
+            "num_round": "50",
+            "max_depth": "5",
+            "eta": json.dumps(0.2),
+        },
+        "AlgorithmSpecification": {"AlgorithmName": "xgboost", "TrainingInputMode": "File"},
+        "InputDataConfig": [channel("train"), channel("validation")],
+        "OutputDataConfig": {"S3OutputPath": "s3://my-bucket/models"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+    }

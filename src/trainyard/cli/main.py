@@ -1,0 +1,91 @@
+"""The command `trainyard`: its verbs, each imported when it is used, so that `--help` starts in a moment."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+# verb: (module, one line of help). The help stands here so that listing the verbs imports none of them.
+VERBS = {
+    "run": ("running", "Run a manifest or a script, and watch it."),
+    "attach": ("running", "Watch a job that runs already."),
+    "wait": ("running", "Wait until a job is final."),
+    "init": ("checking", "Print a manifest to start from."),
+    "validate": ("checking", "Report every problem of manifests, with file:line:column."),
+    "plan": ("checking", "Say what would happen, field by field; change nothing."),
+    "explain": ("checking", "Explain a field: type, limits, what it does here."),
+    "list": ("looking", "List jobs, newest first."),
+    "describe": ("looking", "Tell everything about a job."),
+    "logs": ("looking", "Show a job's output."),
+    "metrics": ("looking", "Show a job's metrics."),
+    "events": ("looking", "Show what happened to a job."),
+    "stop": ("acting", "Stop jobs gracefully."),
+    "delete": ("acting", "Forget final jobs."),
+    "interrupt": ("acting", "Take a managed-spot job's place away, as a rehearsal."),
+    "artifacts": ("acting", "Download a job's model."),
+    "data": ("acting", "Copy and list objects."),
+    "prune": ("keeping", "Delete final jobs older than a given age."),
+    "df": ("keeping", "Show what takes the home's space."),
+    "doctor": ("keeping", "Check this machine and say where everything is."),
+    "serve": ("keeping", "Lead the engine as a server."),
+    "completion": ("keeping", "Print the shell completion script."),
+}
+ALIASES = {"ls": "list", "ps": "list", "get": "describe"}
+
+
+class Verbs(click.Group):
+    """Finds a verb's module when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All verbs, in the order of a job's life."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """The command of a verb or its alias."""
+        name = ALIASES.get(cmd_name, cmd_name)
+        if name not in VERBS:
+            return None
+        module = importlib.import_module(f"trainyard.cli.{VERBS[name][0]}")
+        command: click.Command = getattr(module, f"{name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """The verbs with their lines, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--home", envvar="TRAINYARD_HOME", help="Where state lives.")
+@click.option("--region", help="The region that names are unique in.")
+@click.option("--account", help="The account that names are unique in.")
+@click.version_option(package_name="trainyard")
+@click.pass_context
+def trainyard(ctx: click.Context, home: str | None, region: str | None, account: str | None) -> None:
+    """One TrainingJob, run anywhere."""
+    ctx.obj = {"home": home, "region": region, "account": account}
+
+
+def main() -> None:
+    """Run the command; every error of ours is a sentence and an exit status, never a traceback."""
+    if sys.platform == "win32":
+        sys.exit("Trainyard does not run on Windows; use WSL.")
+    try:
+        trainyard(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(141)
+    except Exception as error:  # noqa: BLE001 - `explain` raises again what is not ours
+        from trainyard.cli.errors import explain
+
+        sys.exit(explain(error))
