@@ -91,7 +91,7 @@ async def live(steps: list[str], *, spot: bool) -> Store:
     runtime, store = Dying(clock), Store(a_record(spot=spot))
     runtime.store = store
     yard: Any = Yard(jobs=store, ledger=store, runtime=runtime, clock=clock)  # type: ignore[arg-type]
-    for step in [*steps, "heal", "place", "look", "complete", "look", "look", "look"]:
+    for step in [*steps, "heal", "look", "place", "look", "complete", "look", "look", "look"]:
         clock.at += 1
         before = store.record
         run = before.run
