@@ -10,6 +10,7 @@ from trainyard.model.errors import InvalidJob, TrainyardError
 from trainyard.model.problems import Problem, Severity
 
 REFUSED = 2
+LONGEST = 400  # characters of a text on the screen; `-o json` has all of it
 
 
 def explain(error: Exception) -> int:
@@ -38,4 +39,5 @@ def line_of(problem: Problem) -> str:
     word = "error" if problem.severity is Severity.ERROR else "notice"
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.path).lstrip(".")
     hint = f" ({problem.suggestion})" if problem.suggestion else ""
-    return safe(f"{where}{word}: {f'{path}: ' if path else ''}{problem.message}{hint}")
+    text = problem.message if len(problem.message) <= LONGEST else f"{problem.message[:LONGEST]}…"
+    return safe(f"{where}{word}: {f'{path}: ' if path else ''}{text}{hint}")

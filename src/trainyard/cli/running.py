@@ -14,7 +14,7 @@ import click
 from trainyard.cli.manifests import admitted, renamed, script_request, specs_of
 from trainyard.cli.output import coloured, in_colour, safe, size
 from trainyard.cli.sessions import with_session
-from trainyard.lifecycle.naming import next_free_name
+from trainyard.lifecycle import naming
 from trainyard.model.job import Job, ListQuery
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import TrainingJobStatus
@@ -102,16 +102,18 @@ class _View:
     def __init__(self, session: Session, name: str) -> None:
         self._session, self._name = session, name
         self._token: str | None = None
-        self._shown: tuple[object, ...] = ()
+        self._shown: list[str] = []
         self._transfer = ""
         self._notices = 0
 
     async def step(self) -> bool:
         """Show what is new; True once the job is final and its output was shown."""
         job = await self._session.service.describe(self._name)
+        status = TrainingJobStatus(job.description.training_job_status)
+        if status.is_final:
+            await self._tell_lines()
         self._tell_status(job)
         await self._tell_lines()
-        status = TrainingJobStatus(job.description.training_job_status)
         return status.is_final and (job.description.final_metric_data_list is not None or await self._settled())
 
     async def close(self) -> int:
@@ -137,12 +139,14 @@ class _View:
         for notice in job.notices[self._notices :]:
             click.echo(f"notice: {safe(notice)}", err=True)
         self._notices = len(job.notices)
-        last = (job.description.secondary_status_transitions or [None])[-1]
-        shown = (last.status, last.status_message, job.waiting) if last else ()
-        if shown != self._shown and last is not None:
-            self._shown = shown
-            words = f"{last.status} - {last.status_message}" + (f" ({job.waiting})" if job.waiting else "")
-            click.echo(click.style(words, dim=True) if in_colour() else words)
+        history = job.description.secondary_status_transitions or ()
+        words = [f"{entry.status} - {entry.status_message}" for entry in history]
+        if job.waiting:
+            words[-1] += f" ({job.waiting})"
+        common = len(self._shown) - (words[: len(self._shown)] != self._shown)
+        for line in words[max(0, common) :]:
+            click.echo(click.style(line, dim=True) if in_colour() else line)
+        self._shown = words
         self._tell_progress(job)
 
     def _tell_progress(self, job: Job) -> None:
@@ -173,7 +177,9 @@ async def _run(session: Session, specs: list[TrainingJobSpec], *, again: bool, d
         if detach:
             click.echo(name)
             continue
-        click.echo(f"{name}: {safe(job.image)}; data in {session.objects.place_of('s3://-/')}", err=True)
+        click.echo(
+            f"{name}: {safe(job.image)}; model to {safe(session.objects.place_of(naming.model_uri(chosen)))}", err=True
+        )
         worst = max(worst, await watch(session, name))
     return worst
 
@@ -186,7 +192,7 @@ async def _free_name(session: Session, name: str) -> str:
         taken |= {summary.name for summary in page.items}
         token = page.token
         if token is None:
-            return next_free_name(name, taken)
+            return naming.next_free_name(name, taken)
 
 
 async def _final(session: Session, name: str) -> Job:

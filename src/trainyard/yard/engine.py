@@ -8,6 +8,7 @@ guards the rest.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from trainyard.yard.scanning import Scanning
 ROUND = 1.0  # seconds between looks at every unfinished job
 WORKERS = 8
 RETRY_AFTER = 0.5
+BUG_PAUSE = 5.0
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,9 @@ class Engine:
                 self.wake(key)
             except Transient as error:
                 asyncio.get_running_loop().call_later(max(RETRY_AFTER, error.after), self.wake, key)
+            except Exception:  # noqa: BLE001 - a bug of ours must not stop the other jobs, nor fail this one by a guess
+                _LOG.exception("a pass failed and will be repeated", extra={"job": key.name})
+                asyncio.get_running_loop().call_later(BUG_PAUSE, self.wake, key)
             finally:
                 self._busy.discard(key)
 

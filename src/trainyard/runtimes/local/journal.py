@@ -65,6 +65,10 @@ class Journal:
             self._write()
         return float(deadlines[name])
 
+    def has_deadline(self, name: str) -> bool:
+        """Whether a deadline was set before, by us or by the supervisor before us."""
+        return name in self._state["deadlines"]
+
     def end(self, ending: str, **rest: Any) -> None:
         """Note the outcome. Nothing follows it."""
         self._state["outcome"] = {"ending": ending, "at": self._clock.now(), **rest}

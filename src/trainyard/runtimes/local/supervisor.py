@@ -140,11 +140,16 @@ class Supervisor:
         wish = self._wish()
         if wish is None:
             return
-        if not self._journal.has("stopping"):
-            self._journal.reach("stopping")
+        if not self._journal.has_deadline("grace"):
+            self._tell_stopping(wish["cause"])
             identity.send(who, signal.SIGTERM)
         if now >= self._journal.deadline("grace", wish["grace"]):
             identity.send(who, signal.SIGUSR1)
+
+    def _tell_stopping(self, cause: str) -> None:
+        """An interrupted job is not Stopping: it goes from Training to Interrupted."""
+        if cause != "interrupted":
+            self._journal.reach("stopping")
 
     def _check_volume(self) -> None:
         limit = self._order["volume_bytes"]

@@ -1,0 +1,210 @@
+"""Laws 1 to 3 on real processes: whatever is killed, the job goes on or its end is told, and nothing runs twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trainyard.runtimes.local import identity
+
+# Appends a number every few milliseconds, each line with its pid: a repeat, a gap or a second writer shows.
+WITNESS = (
+    "import os, sys, time\n"
+    "for n in range(int(sys.argv[1])):\n"
+    "    os.write(1, f'{os.getpid()} {n}\\n'.encode()); time.sleep(0.01)\n"
+)
+DEADLINE = 30.0
+
+
+def command(home: Path, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "TRAINYARD_HOME": str(home), "NO_COLOR": "1", **variables}
+    program = str(Path(sys.executable).with_name("trainyard"))
+    done = subprocess.run(
+        [program, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0 or not check, done.stdout + done.stderr
+    return done
+
+
+def manifest(folder: Path, name: str, *argv: str, **spec: object) -> str:
+    request = {
+        "TrainingJobName": name,
+        "RoleArn": "arn:aws:iam::123456789012:role/trainer",
+        "AlgorithmSpecification": {
+            "TrainingImage": "local/python",
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": list(argv),
+        },
+        "OutputDataConfig": {"S3OutputPath": "s3://out/models"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        **spec,
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(request))
+    return str(path)
+
+
+def witness(tmp_path: Path, name: str, count: int, **spec: object) -> str:
+    script = tmp_path / "witness.py"
+    script.write_text(WITNESS)
+    return manifest(tmp_path, name, sys.executable, str(script), str(count), **spec)
+
+
+def until(found: Callable[[], object]) -> object:
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        value = found()
+        if value:
+            return value
+        time.sleep(0.02)
+    pytest.fail("it did not come to pass in time")
+
+
+def attempt_file(home: Path, name: str, attempt: int = 1) -> dict[str, object] | None:
+    for path in (home / "attempts").glob(f"*/train-train-{attempt}/{name}"):
+        return dict(json.loads(path.read_text()))
+    return None
+
+
+def log_lines(home: Path) -> list[list[str]]:
+    return [
+        line.split()
+        for path in (home / "attempts").glob("*/*/logs/algo-1.log")
+        for line in path.read_text().splitlines()
+    ]
+
+
+def status(home: Path, name: str) -> str:
+    return str(json.loads(command(home, "describe", name, "-o", "json").stdout)["TrainingJobStatus"])
+
+
+def assert_one_writer_counted_to(home: Path, count: int) -> None:
+    lines = log_lines(home)
+    assert [int(number) for _, number in lines] == list(range(count))
+    assert len({pid for pid, _ in lines}) == 1
+
+
+def kill(who: dict[str, object]) -> None:
+    assert identity.is_alive(who)
+    os.kill(int(str(who["pid"])), signal.SIGKILL)
+
+
+def training(home: Path) -> object:
+    return until(lambda: len(log_lines(home)) > 5)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def test_three_detached_jobs_on_a_one_job_machine_finish_by_themselves(home: Path, tmp_path: Path) -> None:
+    files = [manifest(tmp_path, f"job-{n}", "/bin/sh", "-c", "echo done") for n in range(3)]
+    for file in files:
+        command(home, "run", "--detach", file)
+    until(lambda: len(list((home / "attempts").glob("*/*/released"))) == 3)
+    assert {status(home, f"job-{n}") for n in range(3)} == {"Completed"}
+
+
+def test_a_killed_supervisor_is_replaced_and_the_program_never_notices(home: Path, tmp_path: Path) -> None:
+    command(home, "run", "--detach", witness(tmp_path, "seen", 200))
+    training(home)
+    for _ in range(2):
+        kill(dict(until(lambda: _alive(home, "supervisor.json"))))  # type: ignore[call-overload]
+    until(lambda: status(home, "seen") == "Completed")
+    assert_one_writer_counted_to(home, 200)
+
+
+def test_a_killed_leader_leaves_the_job_running_and_its_end_is_known(home: Path, tmp_path: Path) -> None:
+    file = witness(tmp_path, "orphan", 150)
+    environment = {**os.environ, "TRAINYARD_HOME": str(home)}
+    leader = subprocess.Popen(
+        [str(Path(sys.executable).with_name("trainyard")), "run", file], env=environment, stdout=subprocess.DEVNULL
+    )
+    training(home)
+    leader.kill()
+    leader.wait()
+    until(lambda: status(home, "orphan") == "Completed")
+    assert_one_writer_counted_to(home, 150)
+
+
+def test_a_killed_shim_is_a_lost_attempt_and_never_completed(home: Path, tmp_path: Path) -> None:
+    command(home, "run", "--detach", witness(tmp_path, "lost", 2000))
+    training(home)
+    kill(dict(until(lambda: _alive(home, "shim.json"))))  # type: ignore[call-overload]
+    until(lambda: status(home, "lost") == "Failed")
+    told = json.loads(command(home, "describe", "lost", "-o", "json").stdout)
+    assert told["FailureReason"].startswith("InternalServerError: We encountered an internal error. Please try again.")
+
+
+def test_a_lost_attempt_is_tried_again_only_as_the_retry_strategy_says(home: Path, tmp_path: Path) -> None:
+    file = witness(tmp_path, "again", 60, RetryStrategy={"MaximumRetryAttempts": 1})
+    command(home, "run", "--detach", file)
+    training(home)
+    kill(dict(until(lambda: _alive(home, "shim.json"))))  # type: ignore[call-overload]
+    until(lambda: status(home, "again") == "Completed")
+    assert attempt_file(home, "exit.json", attempt=2) == {"code": 0}
+
+
+@pytest.mark.parametrize("place", ["launching", "launched", "exited", "uploading"])
+def test_a_supervisor_that_dies_at_a_named_point_costs_nothing(home: Path, tmp_path: Path, place: str) -> None:
+    count = 20
+    script = tmp_path / "model.py"
+    script.write_text(WITNESS + "open('/opt/ml/model/weights', 'w').write('w')\n")
+    file = manifest(tmp_path, "crash", sys.executable, str(script), str(count))
+    flag = tmp_path / "died"
+    command(home, "run", "--detach", file, TRAINYARD_CRASHPOINT=f"{place}={flag}")
+    until(lambda: status(home, "crash") == "Completed")
+    assert flag.exists()
+    assert_one_writer_counted_to(home, count)
+    assert (home / "s3" / "out" / "models" / "crash" / "output" / "model.tar.gz%").is_file()
+
+
+def test_a_reboot_loses_the_attempt_and_says_so(home: Path, tmp_path: Path) -> None:
+    command(home, "run", "--detach", witness(tmp_path, "reboot", 3000))
+    training(home)
+    for name in ("caretaker", "supervisor"):
+        _kill_by_name(home, name)
+    shim = attempt_file(home, "shim.json")
+    assert shim is not None
+    kill(shim)
+    command(home, "wait", "reboot", check=False, TRAINYARD_BOOT_ID="another-boot")
+    told = json.loads(command(home, "describe", "reboot", "-o", "json").stdout)
+    assert (told["TrainingJobStatus"], "restarted" in told["FailureReason"]) == ("Failed", True)
+
+
+def test_no_process_of_a_finished_job_is_left(home: Path, tmp_path: Path) -> None:
+    mark = f"trainyard-daemon-{os.getpid()}"
+    file = manifest(tmp_path, "daemons", "/bin/sh", "-c", f"setsid sleep 987 {mark} & exec true")
+    command(home, "run", file, check=False)
+    assert not _processes(mark)
+
+
+def _alive(home: Path, name: str) -> dict[str, object] | None:
+    who = attempt_file(home, name)
+    return who if who is not None and identity.is_alive(who) else None
+
+
+def _processes(text: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def _kill_by_name(home: Path, name: str) -> None:
+    for pid in set(_processes(name)) & set(_processes(str(home))):
+        os.kill(pid, signal.SIGKILL)
