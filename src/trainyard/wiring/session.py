@@ -125,15 +125,16 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
         wakeups=lambda: leadership.hints(home),
     )  # fmt: skip
     yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)
+    scanners = Re2Scanners()
     preflight = Preflight(
-        objects=buckets, runtime=runtime, region=scope.region, refusals=_refusals,
+        objects=buckets, runtime=runtime, scanners=scanners, region=scope.region, refusals=_refusals,
         refuse_oversize=settings.capacity.get("oversize") == "refuse",
     )  # fmt: skip
     service = YardService(
         scope, yard, preflight, new_uid=lambda: uuid.uuid4().hex,
         poke=lambda uid: poke(str(home.poke_socket), uid), staleness=lambda: leadership.staleness(home, clock.now()),
     )  # fmt: skip
-    engine = Engine(yard, Scanning(yard.ledger, runtime, Re2Scanners(), clock))
+    engine = Engine(yard, Scanning(yard.ledger, runtime, scanners, clock))
     return Session(
         home=home, settings=settings, service=service, objects=buckets, engine=engine, catalogue=catalogue,
         leadership=leadership.Leadership(home),

@@ -86,6 +86,9 @@ def load(path: Path) -> Settings:
         raise TrainyardError(f'{path}: default_store must be "embedded" or "amazon".')
     for name, known in _TABLES.items():
         _check_table(path, name, plain.get(name, {}), known)
+    for key, network in plain.get("networks", {}).items():
+        if isinstance(network, dict) and network.get("access", "host") not in ("host", "none"):
+            raise TrainyardError(f'{path}: networks."{key}".access must be "host" or "none".')
     for name, known in _NAMED.items():
         for key, table in _mapping(path, name, plain.get(name, {})).items():
             _check_table(path, f'{name}."{key}"', table, known)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from trainyard.model.errors import ResourceLimitExceeded, ValidationRefused
 from trainyard.model.instances import size_of
-from trainyard.model.problems import Problem
+from trainyard.model.problems import Problem, Severity
 from trainyard.model.record import Placement
 from trainyard.model.resources import Resources
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.ports.objects import ObjectStore
 from trainyard.ports.runtime import Runtime
+from trainyard.ports.scanner import Scanners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Preflight:
 
     objects: ObjectStore
     runtime: Runtime
+    scanners: Scanners
     region: str
     refuse_oversize: bool = False
     place: str = "process"
@@ -31,11 +33,19 @@ class Preflight:
         refused = list(self.refusals(spec, self.place))
         if refused:
             raise ValidationRefused("; ".join(problem.message for problem in refused))
+        self._check_metrics(spec)
         resolution = await self.runtime.resolve(spec)
         if resolution.placement is None:
             raise ValidationRefused("; ".join(problem.message for problem in resolution.problems))
         await self._check_channels(spec)
         return await self._sized(spec, resolution.placement)
+
+    def _check_metrics(self, spec: TrainingJobSpec) -> None:
+        algorithm = spec.algorithm_specification
+        given = [(one.name, one.regex) for one in (algorithm.metric_definitions if algorithm else None) or ()]
+        faults = [problem for problem in self.scanners.check(given) if problem.severity is Severity.ERROR]
+        if faults:
+            raise ValidationRefused("; ".join(f"{fault.message} {fault.suggestion or ''}".strip() for fault in faults))
 
     async def _check_channels(self, spec: TrainingJobSpec) -> None:
         for channel in spec.input_data_config or ():
