@@ -28,9 +28,7 @@ def broken_links(page: Path) -> list[str]:
     """Relative links that lead nowhere."""
     targets = LINK.findall(page.read_text(encoding="utf-8"))
     return [
-        f"{page.relative_to(ROOT)}: dead link {target}"
-        for target in targets
-        if not (page.parent / target).exists()
+        f"{page.relative_to(ROOT)}: dead link {target}" for target in targets if not (page.parent / target).exists()
     ]
 
 
@@ -58,9 +56,7 @@ def failing_examples(page: Path) -> list[str]:
         )
     if done.returncode == 0:
         return []
-    return [
-        f"{page.relative_to(ROOT)}: an example exits {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
-    ]
+    return [f"{page.relative_to(ROOT)}: an example exits {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"]
 
 
 def stale_pages(generator: Path) -> list[str]:

@@ -115,7 +115,7 @@ class JsonScanner:
         for offset, raw in _lines(data, consumed):
             try:
                 entry = json.loads(raw[:LONGEST_LINE])
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict):
                 points.extend(self._read(entry, time_of(offset)))

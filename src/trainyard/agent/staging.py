@@ -25,12 +25,13 @@ async def stage(store: ObjectStore, order: ChannelOrder, report: Report) -> int:
     """
     root = Path(order.folder)
     root.mkdir(parents=True, exist_ok=True)
-    base = order.uri[: order.uri.rfind("/") + 1]
+    uri = _plain(order.uri)
+    base = uri[: uri.rfind("/") + 1]
     partial = Path(order.manifest + ".partial")
     count = 0
     with partial.open("w", encoding="utf-8", errors="surrogateescape") as manifest:
-        manifest.write(_key(order.uri))
-        async for info in _fetched(store, order.uri, base, root, report):
+        manifest.write(_key(uri))
+        async for info in _fetched(store, uri, base, root, report):
             manifest.write(f"\n{info.uri}")
             count += 1
     if count == 0:
@@ -44,7 +45,7 @@ def local_path(uri: str, base: str, root: Path) -> Path:
     relative = uri[len(base) :]
     parts = PurePosixPath(relative).parts
     unsafe = relative.startswith("/") or ".." in parts or "." in relative.split("/") or "\0" in relative
-    if unsafe or "//" in relative or not parts or any(len(part.encode()) > 255 for part in parts):
+    if unsafe or "//" in relative or not parts or any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts):
         raise ValidationRefused(f"The object {uri!r} has a key that cannot be a file below its channel's folder.")
     return root.joinpath(*parts)
 
@@ -77,16 +78,25 @@ async def _fetch(store: ObjectStore, info: ObjectInfo, base: str, root: Path, re
     if info.uri == base:
         return  # the marker of the folder itself
     target = local_path(info.uri, base, root)
-    if info.uri.endswith("/") and info.size == 0:
-        target.mkdir(parents=True, exist_ok=True)
-        return
+    is_marker = info.uri.endswith("/") and info.size == 0
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ValidationRefused(f"The object {info.uri!r} lies below a key that is itself an object.") from error
-    if not (target.is_file() and target.stat().st_size == info.size):
-        await store.download(info, target)
+        (target if is_marker else target.parent).mkdir(parents=True, exist_ok=True)
+        if is_marker:
+            return
+        if not (target.is_file() and target.stat().st_size == info.size):
+            await store.download(info, target)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        text = f"The object {info.uri!r} cannot be a file: one key is a file and a folder at once."
+        raise ValidationRefused(text) from error
     report(info.size)
+
+
+def _plain(uri: str) -> str:
+    """The URI as listings spell it: `https://s3.<region>.amazonaws.com/bucket/key` is `s3://bucket/key`."""
+    scheme, _, rest = uri.partition("://")
+    if scheme == "https":
+        scheme, rest = "s3", rest.partition("/")[2]
+    return f"{scheme}://{rest}" if "/" in rest else f"{scheme}://{rest}/"
 
 
 def _key(uri: str) -> str:

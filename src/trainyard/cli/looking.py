@@ -17,6 +17,7 @@ from trainyard.model.status import TrainingJobStatus
 from trainyard.wiring.session import Session
 
 _BARS = "▁▂▃▄▅▆▇█"
+LAST_LINES = 20  # of a failed job's log, shown unasked
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -50,7 +51,12 @@ def list_command(form: str, status: str | None, name_contains: str | None, limit
 @format_option
 def describe_command(name: str, form: str) -> None:
     """Tell everything about a job."""
-    job, events = with_session(lambda session: _whole(session, name))
+
+    async def fetch(session: Session) -> tuple[Job, list[tuple[float, str, str]], Sequence[LogEvent]]:
+        job, events = await _whole(session, name)
+        return job, events, await last_lines(session, job)
+
+    job, events, lines = with_session(fetch)
     if form in ("json", "yaml"):
         output.document(output.plain(job), form)
         return
@@ -60,6 +66,10 @@ def describe_command(name: str, form: str) -> None:
     _print_job(job)
     click.echo("Events:")
     output.table(("  TIME", "REASON", "MESSAGE"), [("  " + moment(at), reason, text) for at, reason, text in events])
+    if lines:
+        click.echo("Last lines:")
+    for event in lines:
+        print_line(event, indent="  ")
 
 
 @click.command("logs")
@@ -78,7 +88,7 @@ def logs_command(name: str, since: str | None, tail: int | None, *, follow: bool
             final = TrainingJobStatus((await session.service.describe(name)).description.training_job_status).is_final
             page = await session.service.logs(name, since=after, token=token, tail=tail if token is None else None)
             for event in page.items:
-                _print_line(event, timestamps=timestamps)
+                print_line(event, timestamps=timestamps)
             token = page.token
             if not page.items and (final or not follow):
                 return
@@ -199,11 +209,20 @@ def _print_job(job: Job) -> None:
         click.echo(f"Metric:     {safe(metric.metric_name or '')} = {metric.value:g}")
 
 
-def _print_line(event: LogEvent, *, timestamps: bool) -> None:
+async def last_lines(session: Session, job: Job) -> Sequence[LogEvent]:
+    """The end of a failed job's log; of another job nothing."""
+    told = job.description
+    if told.training_job_status != "Failed" or told.training_job_name is None:
+        return ()
+    return (await session.service.logs(told.training_job_name, tail=LAST_LINES)).items
+
+
+def print_line(event: LogEvent, *, timestamps: bool = False, indent: str = "") -> None:
+    """One line of a log as a terminal may show it."""
     if event.gap:
         click.echo(f"[{output.size(event.gap)} of log were dropped by its size cap]")
     text = safe(event.message.replace("#011", "\t").expandtabs(4))
-    click.echo(f"{moment(event.at)} {text}" if timestamps else text)
+    click.echo(indent + (f"{moment(event.at)} {text}" if timestamps else text))
 
 
 def seconds(text: str) -> float:

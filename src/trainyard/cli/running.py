@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from trainyard.cli.looking import last_lines, print_line
 from trainyard.cli.manifests import admitted, renamed, script_request, specs_of
 from trainyard.cli.output import coloured, in_colour, safe, size
 from trainyard.cli.sessions import with_session
@@ -22,7 +23,6 @@ from trainyard.wiring.session import Session
 
 LOOK = 0.1  # seconds between looks at a job's log while it is watched
 EXIT = {"Completed": 0, "Failed": 1, "Stopped": 3}
-LAST_LINES = 20
 
 
 @click.command("run")
@@ -66,10 +66,15 @@ def wait_command(name: str, timeout: float | None) -> None:
     async def wait(session: Session) -> int:
         try:
             async with asyncio.timeout(timeout):
-                return EXIT[str((await _final(session, name)).description.training_job_status)]
+                job = await _final(session, name)
         except TimeoutError:
             click.echo(f"{name} is not final after {timeout:g} s.", err=True)
             return 4
+        for event in await last_lines(session, job):
+            print_line(event)
+        status = str(job.description.training_job_status)
+        click.echo(f"{coloured(status)}: {safe(job.description.failure_reason or _end_words(job))}")
+        return EXIT[status]
 
     sys.exit(with_session(wait, lead=True))
 
@@ -163,9 +168,7 @@ class _View:
         page = await self._session.service.logs(self._name, token=self._token)
         self._token = page.token
         for event in page.items:
-            if event.gap:
-                click.echo(f"[{size(event.gap)} of log were dropped by its size cap]")
-            click.echo(safe(event.message.replace("#011", "\t").expandtabs(4)))
+            print_line(event)
 
 
 async def _run(session: Session, specs: list[TrainingJobSpec], *, again: bool, detach: bool) -> int:

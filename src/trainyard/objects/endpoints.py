@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,11 @@ class EndpointStore:
         try:
             async for batch in obstore.list(self._store, prefix=folder or None):
                 for meta in batch:
-                    if meta["path"].startswith(prefix):
-                        yield self._info(meta)
+                    info = self._info(meta)
+                    if info.size == 0 and await self.head(info.uri) is None:
+                        info = replace(info, uri=f"{info.uri}/")  # a folder's marker: obstore drops the slash
+                    if info.uri.startswith(self._base + prefix):
+                        yield info
         except Exception as error:
             raise self._explained(error, uri) from error
 
@@ -57,7 +63,7 @@ class EndpointStore:
 
     async def download(self, info: ObjectInfo, target: Path) -> int:
         """Stream into a temporary file, compare the length, then rename."""
-        partial = target.with_name(f".{target.name[:200]}.partial")
+        partial = target.with_name(f".trainyard-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}")
         written = 0
         try:
             answer = await obstore.get_async(self._store, info.uri.removeprefix(self._base))
@@ -118,6 +124,8 @@ class EndpointStore:
         text = str(error).split("\n", 1)[0][:300]
         if isinstance(error, exceptions.NotFoundError | FileNotFoundError) or "NoSuchBucket" in str(error):
             return ValidationRefused(f"There is nothing at {uri} ({self._place}): {text}")
+        if "invalid path" in text or "Could not parse path" in text:
+            return ValidationRefused(f"A key at {uri} cannot be served from {self._place}: {text}")
         denied = exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError
         if isinstance(error, denied) or "403" in text:
             return ValidationRefused(f"Access to {uri} was denied by {self._place}; check the profile's permissions.")

@@ -19,6 +19,7 @@ from trainyard.kit.atomic import sync_folder
 from trainyard.model.errors import ValidationRefused
 from trainyard.ports.objects import ObjectInfo
 
+_EMPTY = "%-"  # an empty segment; "%00" is a segment of one NUL
 _LEAF = "%"  # the embedded store's mark of a file: no plain segment ends so, which lets `a` stand beside `a/b`
 _TEMPORARY = ".trainyard-"
 
@@ -41,7 +42,7 @@ class PlainLayout:
     def path_of(self, key: str) -> str:
         """The key itself, if it is a sound relative path."""
         parts = key.split("/")
-        if not key or "\0" in key or any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts):
+        if not key or "\0" in key or any(part in ("", ".", "..") or len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts):
             raise ValidationRefused(f"The key {key!r} cannot be a file of a folder.")
         return key
 
@@ -65,17 +66,19 @@ class EscapedLayout:
         if not path.endswith(_LEAF):
             return None
         joined = path[: -len(_LEAF)].replace("%+/", "")
-        return "/".join("" if segment == "%00" else unquote(segment) for segment in joined.split("/"))
+        return "/".join(_unescaped(segment) for segment in joined.split("/"))
 
 
 def _escaped(segment: str) -> str:
     if segment == "":
-        return "%00"
-    text = quote(segment, safe=" !#$&'()*,;=:@[]+{}~^`|<>?\"")
-    if text in (".", ".."):
-        text = text.replace(".", "%2E")
+        return _EMPTY
+    text = quote(segment, safe=" !#$&'()*,;=:@[]+{}~^`|<>?\"", errors="surrogatepass")
     pieces = [text[start : start + 200] for start in range(0, len(text), 200)]
-    return "%+/".join(pieces)
+    return "%+/".join(piece.replace(".", "%2E") if piece in (".", "..") else piece for piece in pieces)
+
+
+def _unescaped(segment: str) -> str:
+    return "" if segment == _EMPTY else unquote(segment, errors="surrogatepass")
 
 
 class FolderStore:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.agent.metrics import Re2Scanners
+from trainyard.kit import detached
 from trainyard.kit.clock import SystemClock
 from trainyard.model.keys import Scope
 from trainyard.model.problems import Problem
@@ -103,11 +103,8 @@ async def leave(session: Session) -> None:
 
 def start_caretaker(home: Home) -> None:
     """A detached engine that goes when everything is final."""
-    with (home.path / "caretaker.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "trainyard.wiring.caretaker", str(home.path)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
-        )  # fmt: skip
+    argv = [sys.executable, "-m", "trainyard.wiring.caretaker", str(home.path)]
+    detached.spawn(argv, env=os.environ, log=home.path / "caretaker.log")
 
 
 def _session(home: Home, settings: Settings, database: Database, scope: Scope) -> Session:

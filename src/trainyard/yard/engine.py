@@ -137,6 +137,8 @@ class Engine:
         seen = await self._yard.runtime.observe(record.run) if record.placed else Absent()
         decision = decide.decide(record, seen, self._yard.clock.now())
         written = decision.record
+        if written.status.is_final and not record.status.is_final:
+            written = await self._with_metrics(written)
         if written != record:
             written = await self._yard.jobs.put(written, expect=record.version)
             self._schedule_wanted.set()
@@ -144,6 +146,12 @@ class Engine:
             await self._yard.ledger.append_events(record.uid, decision.events)
         await self._scanning.scan(written, record.run)
         await self._act(written, decision.action)
+
+    async def _with_metrics(self, record: JobRecord) -> JobRecord:
+        """A record that becomes final has its last metrics with it, unless its log is too long to read in one pass."""
+        if record.attempt > 0 and not await self._scanning.is_complete(record):
+            return record
+        return replace(record, final_metrics=await self._scanning.final_metrics(record))
 
     async def _act(self, record: JobRecord, action: decide.Action) -> None:
         match action:

@@ -66,6 +66,11 @@ class Attempt:
         return self.folder / "released"
 
     @property
+    def ballast(self) -> Path:
+        """Space that is given back when the disk is full, so that the outcome can be written."""
+        return self.folder / "ballast"
+
+    @property
     def log(self) -> Path:
         """Output of the host's program."""
         return self.folder / "logs" / "algo-1.log"

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
@@ -16,7 +15,7 @@ from typing import Any
 
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
 from trainyard.agent.orders import ChannelOrder, OutputOrder, TransferOrders
-from trainyard.kit import atomic
+from trainyard.kit import atomic, detached
 from trainyard.lifecycle import naming, stopping
 from trainyard.model.errors import Transient
 from trainyard.model.keys import RunKey
@@ -43,6 +42,7 @@ from trainyard.runtimes.local.attempt import VERSION, Attempt
 
 _PACKAGE_ROOT = str(Path(__file__).parents[3])
 _GB = 10**9
+BALLAST = 64 * 1024  # bytes that a supervisor can free to tell of a full disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +148,7 @@ class LocalRuntime:
         if not attempt.order.exists():
             for name in ("logs", "usage", *(f"hosts/algo-1/opt/ml/{folder}" for folder in FOLDERS)):
                 (attempt.folder / name).mkdir(parents=True, exist_ok=True)
+            attempt.ballast.write_bytes(b"\0" * BALLAST)
             for name, content in contract_files(spec=order.spec, job=order.job).items():
                 (attempt.ml / name).write_bytes(content)
             atomic.write_json(attempt.order, self._plain(attempt, order), mode=0o600)
@@ -156,13 +157,8 @@ class LocalRuntime:
 
     def _supervise(self, attempt: Attempt) -> None:
         variables = {name: os.environ[name] for name in _PASSED_TO_SUPERVISOR if name in os.environ}
-        with (attempt.folder / "supervisor.log").open("ab") as log:
-            process = subprocess.Popen(
-                [_interpreter(), "-I", "-S", supervisor.__file__, str(attempt.folder), _PACKAGE_ROOT],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=variables, start_new_session=True,
-            )  # fmt: skip
-        _CHILDREN.append(process)
-        _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
+        argv = [_interpreter(), "-I", "-S", supervisor.__file__, str(attempt.folder), _PACKAGE_ROOT]
+        detached.spawn(argv, env=variables, log=attempt.folder / "supervisor.log")
 
     def _plain(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
         spec, program = order.spec, order.placement.program
@@ -242,7 +238,6 @@ class LocalRuntime:
         return Chunk(offset + gap, data, end, gap=gap, complete=complete and len(data) < limit)
 
 
-_CHILDREN: list[subprocess.Popen[bytes]] = []  # supervisors that this process started and has to reap
 _PASSED_TO_SUPERVISOR = ("TRAINYARD_CRASHPOINT", "TRAINYARD_BOOT_ID", "PATH", "LD_LIBRARY_PATH")
 _PASSED_TO_HELPERS = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH")
 

@@ -58,6 +58,7 @@ class Supervisor:
         signal.set_wakeup_fd(waker)
         for number in (signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
+        os.chdir("/")  # a job must not keep the folder busy that its starter stood in
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
 
@@ -77,6 +78,8 @@ class Supervisor:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
+            identity.send(atomic.read_json(self._attempt.shim), signal.SIGKILL)
+            self._attempt.ballast.unlink(missing_ok=True)
             text = f"The disk that holds {self._attempt.folder} is full."
             self._journal.end("failed", fault="ClientError", detail=text, exit_code=None)
 
@@ -120,8 +123,9 @@ class Supervisor:
             tick = 0
             while identity.is_alive(who):
                 self._pass_wishes_on(who)
-                log.look()
-                use.look()
+                with suppress(OSError):  # what cannot be noted now is noted later; the program goes on
+                    log.look()
+                    use.look()
                 tick += 1
                 if tick % VOLUME_TICKS == 0:
                     self._check_volume()
@@ -172,13 +176,11 @@ class Supervisor:
         """Upload what there is, also for a stopped or failed program, then say how it ended."""
         code = atomic.read_json(self._attempt.exit)["code"]
         model_uri = None
-        wish = self._wish()
+        wish = self._wish() if self._journal.has_deadline("grace") else None  # one that came too late changes nothing
         if any(not _is_empty(Path(folder)) for folder in self._order["output_folders"]):
             self._journal.reach("uploading")
             crashpoint("uploading")
-            result = self._help(self._order["upload_argv"], "upload-result.json", stoppable=False)
-            self._journal.notice(*result.get("notices", []))
-            model_uri = result.get("model_uri")
+            model_uri = self._uploaded(is_success=code == 0 and wish is None)
         if wish is not None and wish["cause"] == "volume":
             text = "Please use a larger volume: the training job filled VolumeSizeInGB."
             raise Ended("failed", fault="ClientError", detail=text, exit_code=None)
@@ -188,6 +190,19 @@ class Supervisor:
             raise Ended("completed", exit_code=0, model_uri=model_uri)
         fault = self._order["fault_of_exit"].get(str(code), "AlgorithmError")
         raise Ended("failed", fault=fault, detail=self._failure_text(), exit_code=code, model_uri=model_uri)
+
+    def _uploaded(self, *, is_success: bool) -> str | None:
+        """Upload; a failed upload fails a job that had succeeded, and is a notice on one that had not."""
+        try:
+            result = self._help(self._order["upload_argv"], "upload-result.json", stoppable=False)
+        except Ended as failed:
+            if is_success:
+                raise
+            self._journal.notice(str(failed.rest.get("detail", "")))
+            return None
+        self._journal.notice(*result.get("notices", []))
+        uri: str | None = result.get("model_uri")
+        return uri
 
     def _failure_text(self) -> str:
         """The failure file's beginning; a link or a device in its place is no failure file."""
