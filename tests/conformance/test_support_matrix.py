@@ -12,7 +12,7 @@ from trainyard.model.members import paths_of
 from trainyard.model.spec import TrainingJobSpec
 
 ROOT = Path(__file__).parents[2]
-MOST_UNPROVEN = 80  # honoured rows whose test is not there yet; it may only go down
+MOST_UNPROVEN = 13  # honoured rows whose test is not there yet; it may only go down
 REQUEST = {
     "TrainingJobName": "a",
     "RoleArn": "arn:aws:iam::123456789012:role/x",

@@ -1,0 +1,555 @@
+"""What a field of the request does to a program that runs as a process: real jobs, from the request to the artifacts.
+
+Each proof of the support matrix's honoured rows is here under the name that the row gives. Programs are shell or Python
+text; what they saw they copy to /opt/ml/model, which is read back from the archive that the job uploaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainyard.model.errors import ValidationRefused
+from trainyard.model.job import Condition, Job, SearchQuery
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.wiring.session import Session, open_session
+
+DEADLINE = 60.0
+ROLE = "arn:aws:iam::123456789012:role/trainer"
+KEEP_CONFIG = "cp /opt/ml/input/config/* /opt/ml/model/"
+SLEEP = "exec sleep 600"
+
+# What a program can reach: its interfaces, a listener of the machine's at argv[1], one of its own.
+PROBE = """
+import json, os, socket, sys
+def reaches(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+own = socket.create_server(("127.0.0.1", 0))
+seen = {
+    "interfaces": sorted(name for _, name in socket.if_nameindex()),
+    "machine": reaches(int(sys.argv[1])),
+    "itself": reaches(own.getsockname()[1]),
+    "credentials": sorted(name for name in os.environ if "CREDENTIALS" in name or "SECRET" in name),
+}
+open("/opt/ml/model/seen.json", "w").write(json.dumps(seen))
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A job that ended: as the service tells it, and where its artifacts are."""
+
+    job: Job
+    told: dict[str, Any]
+    log: str
+    output: Path
+
+    @property
+    def ended(self) -> tuple[str, str]:
+        return self.told["TrainingJobStatus"], self.told["SecondaryStatus"]
+
+    def files(self, archive: str = "model.tar.gz") -> dict[str, bytes]:
+        with tarfile.open(self.output / archive) as tar:
+            return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
+
+    def file(self, name: str) -> bytes:
+        assert self.ended[0] == "Completed", (self.told.get("FailureReason"), self.log)
+        return self.files()[name]
+
+
+def request(tmp_path: Path, name: str, algorithm: dict[str, Any], **more: Any) -> TrainingJobSpec:
+    plain = {
+        "TrainingJobName": name,
+        "RoleArn": ROLE,
+        "AlgorithmSpecification": {"TrainingInputMode": "File", **algorithm},
+        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        **more,
+    }
+    return TrainingJobSpec.from_wire(plain)
+
+
+def program(*argv: str, **more: Any) -> dict[str, Any]:
+    return {"TrainingImage": "local/python", "ContainerEntrypoint": list(argv), **more}
+
+
+def shell(text: str, **more: Any) -> dict[str, Any]:
+    return program("/bin/sh", "-c", text, **more)
+
+
+def python(text: str, **more: Any) -> dict[str, Any]:
+    return program(sys.executable, "-c", text, **more)
+
+
+def home(tmp_path: Path, settings: str = "") -> str:
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings:
+        (folder / "trainyard.toml").write_text(settings)
+    return str(folder)
+
+
+async def until(session: Session, name: str, found: Callable[[Job], bool]) -> Job:
+    async with asyncio.timeout(DEADLINE):
+        while not found(job := await session.service.describe(name)):
+            await asyncio.sleep(0.02)
+    return job
+
+
+async def ended(session: Session, tmp_path: Path, name: str = "job") -> Ran:
+    job = await until(session, name, lambda job: job.description.training_job_status not in ("InProgress", "Stopping"))
+    page = await session.service.logs(name)
+    log = "\n".join(event.message for event in page.items)
+    return Ran(job, job.description.to_wire(), log, tmp_path / "out" / name / "output")
+
+
+async def training(session: Session, name: str) -> Job:
+    return await until(session, name, lambda job: job.description.secondary_status == "Training")
+
+
+async def run(tmp_path: Path, algorithm: dict[str, Any], *, settings: str = "", **more: Any) -> Ran:
+    async with open_session(home(tmp_path, settings), lead=True) as session:
+        await session.service.create(request(tmp_path, "job", algorithm, **more))
+        return await ended(session, tmp_path)
+
+
+def channel(name: str, uri: str, distribution: str = "FullyReplicated", **more: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": distribution}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
+
+
+@contextmanager
+def listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+async def reach(tmp_path: Path, **more: Any) -> dict[str, Any]:
+    with listener() as port:
+        ran = await run(tmp_path, python(PROBE, ContainerArguments=[str(port)]), **more)
+    return dict(json.loads(ran.file("seen.json")))
+
+
+def machine_interfaces() -> list[str]:
+    return sorted(name for _, name in socket.if_nameindex())
+
+
+async def found_by(session: Session, name: str, value: str) -> list[str | None]:
+    page = await session.service.search(SearchQuery(conditions=(Condition(name=name, value=value),)))
+    return [job.description.training_job_name for job in page.items]
+
+
+# AlgorithmSpecification
+
+TRAINER = """
+[images."team/trainer"]
+command = ["/bin/sh", "-c", 'printf "%s\\n" "$KIND" "$@" > /opt/ml/model/argv', "trainer"]
+env = { KIND = "ours" }
+"""
+
+
+async def test_training_image(tmp_path: Path) -> None:
+    image = "registry.example.com/team/trainer:3"
+    ran = await run(tmp_path, {"TrainingImage": image}, settings=TRAINER)
+    assert ran.file("argv") == b"ours\ntrain\n"
+    assert ran.told["AlgorithmSpecification"]["TrainingImage"] == image
+    with pytest.raises(ValidationRefused, match="No program is known for nobody/knows"):
+        await run(tmp_path, {"TrainingImage": "nobody/knows"})
+
+
+async def test_algorithm_name(tmp_path: Path) -> None:
+    ran = await run(tmp_path, {"AlgorithmName": "team/trainer"}, settings=TRAINER)
+    assert ran.file("argv") == b"ours\ntrain\n"
+    assert ran.told["AlgorithmSpecification"]["AlgorithmName"] == "team/trainer"
+    with pytest.raises(ValidationRefused, match="No program is known for nobody-knows"):
+        await run(tmp_path, {"AlgorithmName": "nobody-knows"})
+
+
+async def test_container_arguments(tmp_path: Path) -> None:
+    arguments = ["two words", "$HOME", "--flag=ü", "*"]
+    ran = await run(tmp_path, {"TrainingImage": "team/trainer", "ContainerArguments": arguments}, settings=TRAINER)
+    assert ran.file("argv").decode().splitlines() == ["ours", *arguments]
+
+
+async def test_container_entrypoint(tmp_path: Path) -> None:
+    tell = "import os, sys; print(sys.argv[1:], os.getcwd(), sys.stdin.read() == '', os.isatty(1), os.getppid())"
+    alone = await run(tmp_path / "alone", python(tell))
+    assert alone.log == "[] /opt/ml/code True False 1"
+    both = await run(tmp_path / "both", python(tell, ContainerArguments=["train", "-v"]))
+    assert both.log.startswith("['train', '-v'] ")
+
+
+async def test_file_mode(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    contents = {"a.csv": b"1,2\n", "deep/er/b c.bin": bytes(range(256)) * 4096, "empty": b"", "ü.txt": b"\xff\x00"}
+    for name, content in contents.items():
+        (data / "train" / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / "train" / name).write_bytes(content)
+    for name in ("part-1", "part-2", "other"):
+        (data / name).write_text(name)
+    ran = await run(
+        tmp_path,
+        shell("cp -r /opt/ml/input/data/. /opt/ml/model/"),
+        InputDataConfig=[channel("train", f"file://{data}/train/", InputMode="File")],
+    )
+    assert ran.ended[0] == "Completed", ran.told.get("FailureReason")
+    files = ran.files()
+    assert {name.removeprefix("train/"): files[name] for name in files if name.startswith("train/")} == contents
+    first, *objects = files["train-manifest"].decode().splitlines()
+    assert first.endswith("data/train/")
+    assert len(objects) == len(contents)
+
+
+async def test_input_channels(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "rows").write_text(name)
+    ran = await run(
+        tmp_path,
+        shell(KEEP_CONFIG + " && cp -r /opt/ml/input/data /opt/ml/model/"),
+        InputDataConfig=[
+            channel("train", f"file://{tmp_path}/data/train/", "ShardedByS3Key", ContentType="text/csv"),
+            channel("test", f"file://{tmp_path}/data/test/", CompressionType="None", RecordWrapperType="None"),
+        ],
+    )
+    assert ran.file("inputdataconfig.json") == (
+        b'{"train":{"ContentType":"text/csv","TrainingInputMode":"File","S3DistributionType":"ShardedByS3Key",'
+        b'"RecordWrapperType":"None"},"test":{"TrainingInputMode":"File","S3DistributionType":"FullyReplicated",'
+        b'"RecordWrapperType":"None"}}'
+    )
+    assert (ran.file("data/train/rows"), ran.file("data/test/rows")) == (b"train", b"test")
+    channels = json.loads(ran.file("init-config.json"))["channels"]
+    assert {name: entry["sharded"] for name, entry in channels.items()} == {"train": True, "test": False}
+
+
+async def test_metric_definitions(tmp_path: Path) -> None:
+    definitions = [{"Name": "loss", "Regex": "loss=([0-9.]+)"}, {"Name": "never", "Regex": "never=([0-9.]+)"}]
+    text = KEEP_CONFIG + "; echo loss=0.5; echo loss=0.25 >&2; echo loss=many; echo loss=0.0036"
+    async with open_session(home(tmp_path), lead=True) as session:
+        await session.service.create(request(tmp_path, "job", shell(text, MetricDefinitions=definitions)))
+        ran = await ended(session, tmp_path)
+        (series,) = await session.service.metrics("job", metric="loss")
+    assert json.loads(ran.file("metric-definition-regex.json")) == definitions
+    assert [value for _, value in series.points] == [0.5, 0.25, 0.0036]
+    final = {metric["MetricName"]: metric["Value"] for metric in ran.told["FinalMetricDataList"]}
+    assert final == {"loss": 0.003599999938160181}
+
+
+async def test_metrics_time_series(tmp_path: Path) -> None:
+    write = """
+import json, os, time
+folder = os.environ.get("SAGEMAKER_METRICS_DIRECTORY")
+print(folder)
+if folder:
+    with open(f"{folder}/{os.getpid()}.json", "w") as file:
+        for step, value in enumerate((3.0, 2.0)):
+            entry = {"MetricName": "train:loss", "Value": value, "Timestamp": time.time(), "IterationNumber": step}
+            file.write(json.dumps(entry) + "\\n")
+"""
+    async with open_session(home(tmp_path), lead=True) as session:
+        for name, wanted in (("on", True), ("off", False)):
+            algorithm = python(write, EnableSageMakerMetricsTimeSeries=wanted)
+            await session.service.create(request(tmp_path, name, algorithm))
+        on, off = await ended(session, tmp_path, "on"), await ended(session, tmp_path, "off")
+        (series,) = await session.service.metrics("on", metric="train:loss")
+    assert (on.log, off.log) == ("/opt/ml/output/metrics/sagemaker", "None")
+    assert [value for _, value in series.points] == [3.0, 2.0]
+    assert "FinalMetricDataList" not in off.told
+
+
+# What the program is told
+
+
+async def test_hyperparameters(tmp_path: Path) -> None:
+    given = {"lr": "0.1", "s": '"abc"', "sagemaker_program": '"train.py"', "empty": "", "ü": "line\nline"}
+    ran = await run(tmp_path, shell(KEEP_CONFIG), HyperParameters=given)
+    assert ran.file("hyperparameters.json") == (
+        '{"lr":"0.1","s":"\\"abc\\"","sagemaker_program":"\\"train.py\\"","empty":"","ü":"line\\nline"}'.encode()
+    )
+    assert ran.told["HyperParameters"] == given
+    bare = await run(tmp_path / "bare", shell(KEEP_CONFIG))
+    assert bare.file("hyperparameters.json") == b"{}"
+
+
+async def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OF_THE_CALLER", "not for the program")
+    given = {"PLAIN": "1", "TEXT": 'two "words"\nand $HOME ü', "DMLC_INTERFACE": "lo"}
+    dump = "import json, os; open('/opt/ml/model/env', 'w').write(json.dumps(dict(os.environ)))"
+    ran = await run(tmp_path, python(dump), Environment=given)
+    seen = json.loads(ran.file("env"))
+    expected = {
+        **given, "TRAINING_JOB_NAME": "job", "TRAINING_JOB_ARN": ran.told["TrainingJobArn"], "AWS_REGION": "us-east-1",
+    }  # fmt: skip
+    assert {name: seen.get(name) for name in expected} == expected
+    assert not {"OF_THE_CALLER", "SAGEMAKER_METRICS_DIRECTORY"} & seen.keys()
+    assert not [name for name in seen if name.startswith("SM_")]
+    assert ran.told["Environment"] == given
+
+
+async def test_resource_config(tmp_path: Path) -> None:
+    ran = await run(tmp_path, shell(KEEP_CONFIG + "; hostname > /opt/ml/model/host; getent hosts algo-1"))
+    assert ran.file("resourceconfig.json") == (
+        b'{"current_host":"algo-1","current_instance_type":"ml.m5.large","current_group_name":"homogeneousCluster",'
+        b'"hosts":["algo-1"],"instance_groups":[{"instance_group_name":"homogeneousCluster",'
+        b'"instance_type":"ml.m5.large","hosts":["algo-1"]}],"network_interface_name":"eth0","topology":null}'
+    )
+    assert ran.told["TrainingJobArn"] == "arn:aws:sagemaker:us-east-1:000000000000:training-job/job"
+    assert ran.told["ResourceConfig"]["InstanceCount"] == 1
+    assert ran.output == tmp_path / "out" / "job" / "output"
+
+
+async def test_debug_hook_config(tmp_path: Path) -> None:
+    collections = [{"CollectionName": "losses", "CollectionParameters": {"save_interval": "500"}}]
+    hook = {"S3OutputPath": "s3://b/job/debug-output", "CollectionConfigurations": collections}
+    ran = await run(tmp_path, shell(KEEP_CONFIG), DebugHookConfig=hook)
+    assert ran.file("debughookconfig.json") == (
+        b'{"S3OutputPath":"s3://b/job/debug-output","LocalPath":"/opt/ml/output/tensors","HookParameters":null,'
+        b'"CollectionConfigurations":[{"CollectionName":"losses","CollectionParameters":{"save_interval":"500"}}]}'
+    )
+    assert ran.told["DebugHookConfig"] == hook
+    bare = await run(tmp_path / "bare", shell(KEEP_CONFIG))
+    assert "debughookconfig.json" not in bare.files()
+
+
+async def test_profiler_config(tmp_path: Path) -> None:
+    ran = await run(tmp_path, shell(KEEP_CONFIG), ProfilerConfig={"S3OutputPath": "s3://b/profile"})
+    assert ran.file("profilerconfig.json") == (
+        b'{"S3OutputPath":"s3://b/profile","LocalPath":"/opt/ml/output/profiler/",'
+        b'"ProfilingIntervalInMilliseconds":500,"ProfilingParameters":{}}'
+    )
+    assert ran.told["ProfilingStatus"] == "Enabled"
+    off = await run(tmp_path / "off", shell(KEEP_CONFIG), ProfilerConfig={"DisableProfiler": True})
+    assert "profilerconfig.json" not in off.files()
+    assert off.told["ProfilingStatus"] == "Disabled"
+
+
+# What is kept beside the job
+
+
+async def test_role(tmp_path: Path) -> None:
+    ran = await run(tmp_path, shell("env > /opt/ml/model/env"))
+    assert ran.told["RoleArn"] == ROLE
+    assert b"CREDENTIALS" not in ran.file("env")
+    assert b"AWS_ACCESS_KEY_ID" not in ran.file("env")
+
+
+async def test_tags(tmp_path: Path) -> None:
+    async with open_session(home(tmp_path), lead=True) as session:
+        given = [{"Key": "team", "Value": "blue"}, {"Key": "empty", "Value": ""}]
+        await session.service.create(request(tmp_path, "job", shell("true"), Tags=given))
+        await session.service.create(request(tmp_path, "other", shell("true")))
+        ran, _ = await ended(session, tmp_path), await ended(session, tmp_path, "other")
+        assert await found_by(session, "Tags.team", "blue") == ["job"]
+    assert ran.job.tags == (("team", "blue"), ("empty", ""))
+
+
+async def test_experiment_config(tmp_path: Path) -> None:
+    experiment = {"ExperimentName": "sweep", "TrialName": "first", "RunName": "r1"}
+    async with open_session(home(tmp_path), lead=True) as session:
+        await session.service.create(request(tmp_path, "job", shell("true"), ExperimentConfig=experiment))
+        await session.service.create(request(tmp_path, "other", shell("true")))
+        ran, _ = await ended(session, tmp_path), await ended(session, tmp_path, "other")
+        assert await found_by(session, "ExperimentConfig.ExperimentName", "sweep") == ["job"]
+    assert ran.told["ExperimentConfig"] == experiment
+
+
+# What comes out
+
+
+async def test_output_path(tmp_path: Path) -> None:
+    text = """
+        mkdir -p /opt/ml/model/deep && echo weights > /opt/ml/model/deep/w && chmod 750 /opt/ml/model/deep/w
+        ln -s deep/w /opt/ml/model/link && echo scores > /opt/ml/output/data/scores && echo no > /opt/ml/output/other
+    """
+    ran = await run(tmp_path, shell(text), OutputDataConfig={"S3OutputPath": f"file://{tmp_path}/out/"})
+    model = f"file://{tmp_path}/out/job/output/model.tar.gz"
+    assert ran.told["ModelArtifacts"] == {"S3ModelArtifacts": model}
+    with tarfile.open(ran.output / "model.tar.gz") as tar:
+        members = {member.name: member for member in tar}
+    assert list(members) == ["deep", "deep/w", "link"]
+    assert {(member.uid, member.gid) for member in members.values()} == {(0, 0)}
+    assert (members["deep/w"].mode, members["link"].linkname) == (0o750, "deep/w")
+    assert (ran.output / "model.tar.gz").read_bytes()[4:8] == bytes(4)
+    assert ran.files("output.tar.gz") == {"scores": b"scores\n"}
+    empty = await run(tmp_path / "empty", shell("true"))
+    assert not empty.output.exists()
+    assert empty.told["ModelArtifacts"]["S3ModelArtifacts"].endswith("/out/job/output/model.tar.gz")
+
+
+async def test_output_compression_none(tmp_path: Path) -> None:
+    text = "mkdir /opt/ml/model/deep; echo w > /opt/ml/model/deep/w; echo s > /opt/ml/output/data/s"
+    output = {"S3OutputPath": f"file://{tmp_path}/out", "CompressionType": "NONE"}
+    ran = await run(tmp_path, shell(text), OutputDataConfig=output)
+    assert ran.ended[0] == "Completed"
+    found = {path.relative_to(ran.output).as_posix(): path.read_text() for path in ran.output.rglob("*")
+             if path.is_file()}  # fmt: skip
+    assert found == {"model/deep/w": "w\n", "data/s": "s\n"}
+    uri = ran.told["ModelArtifacts"]["S3ModelArtifacts"]
+    assert uri.rstrip("/") == f"file://{tmp_path}/out/job/output/model"
+
+
+# Limits and places
+
+FOUR = "[capacity]\ncpus = 4.0\nmemory_gib = 16\ngpus = 0\n"
+
+
+def on(instance: str) -> dict[str, Any]:
+    return {"ResourceConfig": {"InstanceType": instance, "InstanceCount": 1, "VolumeSizeInGB": 1}}
+
+
+async def test_instance_type(tmp_path: Path) -> None:
+    async with open_session(home(tmp_path, FOUR), lead=True) as session:
+        for name in ("first", "second"):
+            await session.service.create(request(tmp_path, name, shell(SLEEP), **on("ml.m5.large")))
+        await training(session, "first")
+        await training(session, "second")
+        large = await session.service.create(request(tmp_path, "third", shell(KEEP_CONFIG), **on("ml.p3.8xlarge")))
+        assert any("ml.p3.8xlarge has 32 vCPU" in notice for notice in large.notices)
+        waiting = await until(session, "third", lambda job: job.waiting is not None)
+        assert waiting.waiting == "waiting for 4 vCPU, 0 of 4 free"
+        for name in ("first", "second"):
+            await session.service.stop(name)
+            assert (await ended(session, tmp_path, name)).ended == ("Stopped", "Stopped")
+        third = await ended(session, tmp_path, "third")
+    assert json.loads(third.file("resourceconfig.json"))["current_instance_type"] == "ml.p3.8xlarge"
+
+
+async def test_max_runtime(tmp_path: Path) -> None:
+    trap = "trap 'echo told > /opt/ml/model/last; exit 0' TERM"
+    text = f"{trap}; echo x > /opt/ml/output/data/x; while :; do sleep .05; done"
+    ran = await run(tmp_path, shell(text), StoppingCondition={"MaxRuntimeInSeconds": 1})
+    assert ran.ended == ("Stopped", "MaxRuntimeExceeded")
+    assert "FailureReason" not in ran.told
+    assert ran.files() == {"last": b"told\n"}
+    assert ran.files("output.tar.gz") == {"x": b"x\n"}
+
+
+async def crowded_out(tmp_path: Path, **more: Any) -> Ran:
+    """The end of a job that never got the place that another one holds."""
+    async with open_session(home(tmp_path, FOUR), lead=True) as session:
+        await session.service.create(request(tmp_path, "holder", shell(SLEEP), **on("ml.m5.xlarge")))
+        await training(session, "holder")
+        await session.service.create(request(tmp_path, "job", shell("true"), **on("ml.m5.large"), **more))
+        ran = await ended(session, tmp_path)
+        assert (await session.service.describe("holder")).description.secondary_status == "Training"
+        await session.service.stop("holder")
+        await ended(session, tmp_path, "holder")
+    assert "TrainingStartTime" not in ran.told
+    return ran
+
+
+async def test_max_wait(tmp_path: Path) -> None:
+    limits = {"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1}
+    ran = await crowded_out(tmp_path, EnableManagedSpotTraining=True, StoppingCondition=limits)
+    assert ran.ended == ("Stopped", "MaxWaitTimeExceeded")
+    assert ran.told["TrainingEndTime"] - ran.told["CreationTime"] == pytest.approx(1.0, abs=0.01)
+
+
+async def test_max_pending(tmp_path: Path) -> None:
+    ran = await crowded_out(tmp_path, StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxPendingTimeInSeconds": 1})
+    assert ran.ended == ("Stopped", "Stopped")
+    assert any("got no place within MaxPendingTimeInSeconds" in notice for notice in ran.job.notices)
+
+
+async def test_retry_strategy(tmp_path: Path) -> None:
+    text = f"if [ -e {tmp_path}/tried ]; then exit 0; fi; touch {tmp_path}/tried; {SLEEP}"
+    retries = {"RetryStrategy": {"MaximumRetryAttempts": 2}}
+    async with open_session(home(tmp_path), lead=True) as session:
+        await session.service.create(request(tmp_path, "lost", shell(text), **retries))
+        await until(session, "lost", lambda _job: (tmp_path / "tried").exists())
+        (shim,) = session.home.attempts.glob("*/*-1/shim.json")
+        os.kill(json.loads(shim.read_bytes())["pid"], signal.SIGKILL)
+        lost = await ended(session, tmp_path, "lost")
+        await session.service.create(request(tmp_path, "wrong", shell("exit 1"), **retries))
+        wrong = await ended(session, tmp_path, "wrong")
+    assert (lost.ended, lost.job.attempt) == (("Completed", "Completed"), 2)
+    assert (wrong.ended, wrong.job.attempt) == (("Failed", "Failed"), 1)
+
+
+async def test_network_isolation(tmp_path: Path) -> None:
+    isolated = await reach(tmp_path, EnableNetworkIsolation=True)
+    assert isolated == {"interfaces": ["lo"], "machine": False, "itself": True, "credentials": []}
+    free = await reach(tmp_path / "free", EnableNetworkIsolation=False)
+    assert (free["interfaces"], free["machine"]) == (machine_interfaces(), True)
+
+
+async def test_vpc_networks(tmp_path: Path) -> None:
+    settings = (
+        '[networks."closed"]\nsubnets = ["subnet-1", "subnet-2"]\nsecurity_groups = ["sg-1"]\naccess = "none"\n'
+        '[networks."open"]\nsubnets = ["subnet-3"]\nsecurity_groups = ["sg-3"]\naccess = "host"\n'
+    )
+    closed = await reach(
+        tmp_path / "closed", settings=settings, VpcConfig={"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    )
+    assert (closed["interfaces"], closed["machine"]) == (["lo"], False)
+    opened = await reach(
+        tmp_path / "open", settings=settings, VpcConfig={"Subnets": ["subnet-3"], "SecurityGroupIds": ["sg-3"]}
+    )
+    assert (opened["interfaces"], opened["machine"]) == (machine_interfaces(), True)
+    with pytest.raises(ValidationRefused, match="No network in trainyard"):
+        await reach(
+            tmp_path / "mixed", settings=settings, VpcConfig={"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-3"]}
+        )
+
+
+# Programs that do wrong
+
+
+async def test_a_program_that_exits_1_fails_with_its_code_and_keeps_its_output(tmp_path: Path) -> None:
+    ran = await run(tmp_path, shell("echo partial > /opt/ml/output/data/log; exit 1"))
+    assert ran.told["FailureReason"] == "AlgorithmError: Exit Code: 1"
+    assert (ran.ended, ran.job.exit_code) == (("Failed", "Failed"), 1)
+    assert ran.files("output.tar.gz") == {"log": b"partial\n"}
+
+
+async def test_ten_megabytes_of_failure_become_1024_characters(tmp_path: Path) -> None:
+    raising = "open('/opt/ml/output/failure', 'w').write('ü' * 5_000_000); raise ValueError('too much')"
+    ran = await run(tmp_path, python(raising))
+    reason = ran.told["FailureReason"]
+    assert len(reason) == 1024
+    assert reason.startswith("AlgorithmError: üüü")
+    assert reason.endswith("ü, exit code: 1")
+    assert ran.log.endswith("ValueError: too much")
+
+
+async def test_a_program_that_is_killed_exits_as_137(tmp_path: Path) -> None:
+    ran = await run(tmp_path, shell("kill -9 $$"))
+    assert (ran.told["FailureReason"], ran.job.exit_code) == ("AlgorithmError: Exit Code: 137", 137)
+
+
+async def test_a_daemon_left_behind_is_gone_after_the_end(tmp_path: Path) -> None:
+    mark = f"left-behind-{tmp_path.name}-{os.getpid()}"
+    daemon = f"setsid sh -c 'trap \"\" TERM HUP; touch {tmp_path}/up; sleep 600; : {mark}' & "
+    ran = await run(tmp_path, shell(daemon + f"while [ ! -e {tmp_path}/up ]; do :; done; exit 0"))
+    assert ran.ended[0] == "Completed"
+    assert [path for path in Path("/proc").glob("[0-9]*/cmdline") if mark in _text(path)] == []
+
+
+async def test_a_program_that_is_not_there_exits_as_127(tmp_path: Path) -> None:
+    ran = await run(tmp_path, program("/no/such/program"))
+    assert (ran.told["FailureReason"], ran.job.exit_code) == ("AlgorithmError: Exit Code: 127", 127)
+    assert ran.log == "cannot start '/no/such/program': No such file or directory"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
