@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import click
 from trainyard.cli import output
 from trainyard.cli.output import safe
 from trainyard.cli.sessions import with_session
-from trainyard.model.errors import ValidationRefused
+from trainyard.model.errors import ServiceError, ValidationRefused
 from trainyard.ports.objects import ObjectInfo
 from trainyard.wiring.session import Session
 
@@ -92,9 +93,17 @@ def copy_objects(source: str, target: str) -> None:
 
 def _each(names: tuple[str, ...], act: Callable[[Session, str], Awaitable[None]], word: str) -> None:
     async def all_of_them(session: Session) -> None:
+        refused: ServiceError | None = None
         for name in names:
-            await act(session, name)
+            try:
+                await act(session, name)
+            except ServiceError as error:
+                refused = error
+                click.echo(safe(f"error: {name}: {error}"), err=True)
+                continue
             click.echo(f"{safe(name)} {word}")
+        if refused is not None:
+            raise click.exceptions.Exit(2)
 
     with_session(all_of_them)
 
@@ -106,7 +115,7 @@ async def _unpacked(session: Session, info: ObjectInfo, target: Path) -> list[st
         with tarfile.open(archive) as tar:
             tar.extractall(target, filter="data")  # refuses what would leave the folder
             return [str(target / member.name) for member in tar.getmembers()]
-    except tarfile.TarError as error:
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ValidationRefused(f"{info.uri} cannot be unpacked safely: {error}") from error
     finally:
         archive.unlink(missing_ok=True)

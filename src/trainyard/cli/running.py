@@ -16,6 +16,7 @@ from trainyard.cli.manifests import admitted, renamed, script_request, specs_of
 from trainyard.cli.output import coloured, in_colour, safe, size
 from trainyard.cli.sessions import with_session
 from trainyard.lifecycle import naming
+from trainyard.model.errors import ValidationRefused
 from trainyard.model.job import Job, ListQuery
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import TrainingJobStatus
@@ -95,7 +96,8 @@ async def watch(session: Session, name: str) -> int:
                 return 130
             stopping = True
             click.echo("\nStopping gracefully (Ctrl-C again leaves the job running)…", err=True)
-            await session.service.stop(name)
+            with contextlib.suppress(ValidationRefused):  # it ended by itself meanwhile, and that is told next
+                await session.service.stop(name)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(interrupted.wait(), LOOK)
     return await view.close()
@@ -146,7 +148,7 @@ class _View:
         self._notices = len(job.notices)
         history = job.description.secondary_status_transitions or ()
         words = [f"{entry.status} - {entry.status_message}" for entry in history]
-        if job.waiting:
+        if job.waiting and words:
             words[-1] += f" ({job.waiting})"
         common = len(self._shown) - (words[: len(self._shown)] != self._shown)
         for line in words[max(0, common) :]:
@@ -183,8 +185,13 @@ async def _run(session: Session, specs: list[TrainingJobSpec], *, again: bool, d
         click.echo(
             f"{name}: {safe(job.image)}; model to {safe(session.objects.place_of(naming.model_uri(chosen)))}", err=True
         )
-        worst = max(worst, await watch(session, name))
+        worst = min(worst, await watch(session, name), key=_gravest)
     return worst
+
+
+def _gravest(status: int) -> int:
+    """Failed before left running, before stopped, before completed."""
+    return (1, 130, 3, 0).index(status)
 
 
 async def _free_name(session: Session, name: str) -> str:

@@ -41,7 +41,11 @@ class Client:
         self._leaving = asyncio.Event()
         opened: asyncio.Future[Session] = self._call(self._make_future())
         self._holding = asyncio.run_coroutine_threadsafe(self._hold(opened, home, region, account), self._loop)
-        self._session: Session = self._call(_result(opened))
+        try:
+            self._session: Session = self._call(_result(opened))
+        except BaseException:
+            self._end_loop()
+            raise
 
     def run(self, job: str | Path | Mapping[str, Any]) -> JobHandle:
         """Start a manifest file, or a request as a mapping in either spelling. Raises InvalidJob with every problem."""
@@ -62,6 +66,9 @@ class Client:
         """Leave; running jobs go on."""
         self._loop.call_soon_threadsafe(self._leaving.set)
         self._holding.result()
+        self._end_loop()
+
+    def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -21,9 +21,12 @@ def encode(record: JobRecord) -> str:
     return json.dumps(plain, default=dataclasses.asdict, separators=(",", ":"))
 
 
+_ABSENT: dict[str, Any] = {"tags": [], "notices": [], "transitions": [], "stop": None, "final_metrics": None}
+
+
 def decode(text: str, version: int) -> JobRecord:
     """The record that `encode` wrote, with the version that the store gives it."""
-    plain: dict[str, Any] = json.loads(text)
+    plain: dict[str, Any] = {**_ABSENT, **json.loads(text)}
     placement = plain["placement"]
     plain |= {
         "version": version,

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._closed = False
         self._migrate()
         self._inbox: queue.SimpleQueue[tuple[Write, Future[Any]] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_for_ever, name="store-writer", daemon=True)
@@ -41,6 +43,8 @@ class Database:
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` inside a transaction; return once it is durable. A cancelled caller's work still happens whole."""
+        if self._closed:
+            raise TrainyardError(f"{self._path} was closed.")
         done: Future[T] = Future()
         self._inbox.put((work, done))
         return await asyncio.wrap_future(done)
@@ -51,6 +55,7 @@ class Database:
 
     def close(self) -> None:
         """Finish every write that was asked for, then close."""
+        self._closed = True
         self._inbox.put(None)
         self._writer.join()
         self._readers.shutdown(wait=True)
@@ -89,7 +94,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise TrainyardError(f"{self._path} is no store of ours, or it is damaged: {error}") from error
         try:
-            migrate(connection, self._path)
+            migrate(connection)
         except sqlite3.DatabaseError as error:
             raise _explained(error, self._path) from error
         finally:
@@ -100,26 +105,21 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection with our settings: write-ahead log, every commit on the disk."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
+    _refuse_newer(connection, path)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema to this release's, one numbered file at a time, each in one transaction."""
     steps = migrations()
     newest = len(steps)
-    (current,) = connection.execute("PRAGMA user_version").fetchone()
-    if current > newest:
-        raise StoreTooNew(
-            f"{path} was written by a newer release (schema {current}, this one knows {newest}); "
-            "nothing was touched. Use that release, or another home."
-        )
+    current = _version(connection)
     for number in range(current + 1, newest + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:
-            (now,) = connection.execute("PRAGMA user_version").fetchone()
-            if now < number:  # another process may have been faster
+            if _version(connection) < number:  # another process may have been faster
                 for statement in steps[number - 1]:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number}")
@@ -129,6 +129,21 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             raise
 
 
+def _refuse_newer(connection: sqlite3.Connection, path: Path) -> None:
+    current, newest = _version(connection), len(migrations())
+    if current > newest:
+        connection.close()
+        raise StoreTooNew(
+            f"{path} was written by a newer release (schema {current}, this one knows {newest}); "
+            "nothing was touched. Use that release, or another home."
+        )
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@cache
 def migrations() -> list[list[str]]:
     """The statements of every migration file, in order."""
     folder = resources.files("trainyard.stores.sqlite") / "migrations"
@@ -146,7 +161,8 @@ def _commit(connection: sqlite3.Connection, group: list[tuple[Write, Future[Any]
     try:
         connection.execute("BEGIN IMMEDIATE")
         for work, done in group:
-            _attempt(connection, work, done, settled)
+            if done.set_running_or_notify_cancel():  # from here on a cancelled caller's work happens whole
+                _attempt(connection, work, done, settled)
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         with suppress(sqlite3.Error):
@@ -157,8 +173,7 @@ def _commit(connection: sqlite3.Connection, group: list[tuple[Write, Future[Any]
                 done.set_exception(explained)
         return
     for done, result in settled:
-        if not done.cancelled():
-            done.set_result(result)
+        done.set_result(result)
 
 
 def _attempt(
@@ -172,8 +187,7 @@ def _attempt(
     except Exception as error:  # noqa: BLE001 - the caller's own refusal, handed back to the caller
         connection.execute("ROLLBACK TO one")
         connection.execute("RELEASE one")
-        if not done.cancelled():
-            done.set_exception(error)
+        done.set_exception(error)
         return
     connection.execute("RELEASE one")
     settled.append((done, result))

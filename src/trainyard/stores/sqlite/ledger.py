@@ -20,11 +20,15 @@ class SqliteLedger:
         """Add events in order."""
         rows = [(job_uid, event.at, event.reason, event.message, int(event.warning)) for event in events]
         sql = "INSERT INTO events (uid, at, reason, message, warning) VALUES (?, ?, ?, ?, ?)"
-        await self._database.write(lambda connection: connection.executemany(sql, rows))
+
+        def work(connection: sqlite3.Connection) -> None:  # a cursor freed by another thread resets a live statement
+            connection.executemany(sql, rows)
+
+        await self._database.write(work)
 
     async def events(self, job_uid: str, *, limit: int = 1000, token: str | None = None) -> Page[JobEvent]:
         """Events, oldest first; the token is the last one's id."""
-        if token is not None and not token.isdecimal():
+        if token is not None and not (token.isdecimal() and len(token) < 19):
             raise ValidationRefused("The pagination token is invalid.")
         sql = "SELECT * FROM events WHERE uid = ? AND id > ? ORDER BY id LIMIT ?"
         rows = await self._database.read(

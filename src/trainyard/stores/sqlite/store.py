@@ -207,7 +207,7 @@ def _listing(scope: Scope, query: ListQuery) -> tuple[str, list[object]]:
             bound.append(value)
     if query.token is not None:
         conditions.append(f"({column}, name) {'<' if query.descending else '>'} (?, ?)")
-        bound.extend(_position(query.token))
+        bound.extend(_position(query.token, float if column == "created_at" else str))
     sql = (
         "SELECT name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, "  # noqa: S608
         f"image FROM jobs WHERE {' AND '.join(conditions)} ORDER BY {column} {order}, name {order} LIMIT ?"
@@ -228,11 +228,11 @@ def _token(value: object, name: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([value, name]).encode()).decode()
 
 
-def _position(token: str) -> list[object]:
+def _position(token: str, kind: type) -> list[object]:
     try:
         value, name = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, binascii.Error, UnicodeError) as error:
+    except (ValueError, TypeError, binascii.Error) as error:
         raise ValidationRefused("The pagination token is invalid.") from error
-    if not isinstance(value, str | int | float) or not isinstance(name, str):
+    if not isinstance(value, kind) or not isinstance(name, str):
         raise ValidationRefused("The pagination token is invalid.")
     return [value, name]

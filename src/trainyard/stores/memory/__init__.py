@@ -1,1 +1,0 @@
-"""Records and ledger in memory, for tests; passes the same conformance suite."""
