@@ -37,7 +37,8 @@ def _section(command: click.Command, context: click.Context, level: int) -> Iter
     yield f"{'#' * level} {context.command_path}\n"
     yield f"```text\n{usage}\n```\n"
     yield inspect.cleandoc(command.help or "") + "\n"
-    options = [record for parameter in command.params if (record := parameter.get_help_record(context)) is not None]
+    given = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    options = [record for option in given if (record := option.get_help_record(context)) is not None]
     if options:
         yield "| Option | What it does |\n| --- | --- |"
         for names, text in options:
@@ -63,10 +64,8 @@ def main() -> int:
     old = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     if old == new:
         return 0
-    hint = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), str(PAGE), "what the commands say", lineterm="", n=0
-    )
-    sys.stdout.write("\n".join([*list(hint)[:20], "Run: python docs/generate_cli.py", ""]))
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), str(PAGE), "the commands", lineterm="", n=0)
+    sys.stdout.write("\n".join([*list(lines)[:20], "Run: python docs/generate_cli.py", ""]))
     return 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 from typing import Any
@@ -102,7 +103,9 @@ def _found(steps: list[str]) -> tuple[list[str], Shape, Member | None]:
         wanted = step.removesuffix("[]").lower()
         match = next((name for name in known if name.lower() == wanted), None)
         if match is None:
-            raise click.UsageError(f"There is no field {step!r} in {'.'.join(path) or 'a TrainingJob'}.")
+            near = difflib.get_close_matches(wanted, [name.lower() for name in known], n=1)
+            hint = "".join(f" Did you mean {name}?" for name in known if name.lower() in near)
+            raise click.UsageError(f"There is no field {step!r} in {'.'.join(path) or 'a TrainingJob'}.{hint}")
         member = known[match]
         shape = member.shape
         path.append(match)

@@ -53,7 +53,9 @@ def document(value: Any, form: str) -> None:
         return
     from ruamel.yaml import YAML
 
-    YAML(typ="safe", pure=True).dump(value, sys.stdout)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.dump(value, sys.stdout)
 
 
 def plain(job: Job) -> dict[str, Any]:

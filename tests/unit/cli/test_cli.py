@@ -1,0 +1,436 @@
+"""The command as a person meets it: real processes, real jobs, a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[3]
+COMMAND = [sys.executable, "-c", "import sys; sys.argv[0] = 'trainyard'; from trainyard.cli.main import main; main()"]
+PATIENCE = 60.0  # seconds that any one command may take on a busy machine
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A home, a folder for manifests, and the command run in both."""
+
+    folder: Path
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "TRAINYARD_HOME": str(self.home), "NO_COLOR": "1"}
+
+    def __call__(self, *arguments: str | Path, want: int | None = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert want is None or done.returncode == want, (done.returncode, done.stdout, done.stderr)
+        return done
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def job(self, name: str, command: str, **changes: str) -> Path:
+        """A manifest whose job runs `command` in a shell; `changes` replace whole lines by their key."""
+        lines = {
+            "trainingJobName": name,
+            "roleARN": "arn:aws:iam::123456789012:role/trainer",
+            "algorithmSpecification": json.dumps(
+                {
+                    "trainingImage": "local/python",
+                    "trainingInputMode": "File",
+                    "containerEntrypoint": ["/bin/sh", "-c", command],
+                    "metricDefinitions": [{"name": "loss", "regex": "loss=([0-9.]+)"}],
+                }
+            ),
+            "outputDataConfig": "{s3OutputPath: 's3://out/models'}",
+            "resourceConfig": "{instanceType: ml.m5.large, instanceCount: 1, volumeSizeInGB: 1}",
+            "stoppingCondition": "{maxRuntimeInSeconds: 120}",
+            **changes,
+        }
+        spec = "\n".join(f"  {key}: {value}" for key, value in lines.items())
+        path = self.folder / f"{name}.yaml"
+        path.write_text(
+            f"apiVersion: sagemaker.services.k8s.aws/v1alpha1\nkind: TrainingJob\nmetadata:\n  name: {name}\n"
+            f"spec:\n{spec}\n"
+        )
+        return path
+
+
+def shell_in(folder: Path) -> Iterator[Shell]:
+    yield Shell(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    # Not tmp_path: a socket's path must be short.
+    yield from shell_in(Path(tempfile.mkdtemp(prefix="trainyard-cli-")))
+
+
+@pytest.fixture(scope="module")
+def done() -> Iterator[Shell]:
+    """A home with a job that completed and one that failed."""
+    for shell in shell_in(Path(tempfile.mkdtemp(prefix="trainyard-cli-"))):
+        good = "for i in 9 5 1; do echo loss=0.$i; done; echo weights > /opt/ml/model/weights"
+        shell("run", shell.job("good", good))
+        shell("run", shell.job("bad", "for i in $(seq 30); do echo line-$i; done; exit 7"), want=1)
+        yield shell
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that a test started; none outlives it."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
+    assert process.stdout is not None
+    watchdog = threading.Timer(PATIENCE, process.kill)
+    watchdog.start()
+    try:
+        assert any(line.strip() == wanted for line in process.stdout), f"{wanted!r} was never printed"
+    finally:
+        watchdog.cancel()
+
+
+def fetch(path: Path, target: str) -> str:
+    """An HTTP answer from a unix socket; empty while nobody answers."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(PATIENCE)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return ""
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n".encode())
+        with connection.makefile("r", encoding="utf-8") as answer:
+            return answer.read()
+
+
+# --- starting
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; sys.argv = ['trainyard', '--help']; from trainyard.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert "Commands:" in done.stdout
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "click" in imported
+    assert not imported & {"pydantic", "rich", "asyncio", "ruamel", "obstore", "sqlite3"}
+
+
+def test_every_verb_has_help(shell: Shell) -> None:
+    from trainyard.cli.main import VERBS, Verbs, trainyard
+
+    assert isinstance(trainyard, Verbs)
+    for verb in VERBS:
+        command = trainyard.get_command(None, verb)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.help, verb
+
+
+def test_an_unknown_verb_is_a_usage_error(shell: Shell) -> None:
+    assert "No such command" in shell("fly", want=2).stderr
+
+
+# --- before anything runs
+
+
+def test_validate_tells_a_good_file(shell: Shell) -> None:
+    assert shell("validate", shell.job("fine", "true")).stdout == "1 job, 0 errors\n"
+
+
+def test_validate_names_the_place_and_the_spelling(shell: Shell) -> None:
+    path = shell.job("typo", "true", stoppingCondition="{maxRuntimeInSecond: 60}")
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "maxRuntimeInSecond" in text)
+    told = shell("validate", path, want=1).stdout
+    assert f"typo.yaml:{line}:" in told
+    assert "maxruntimeinseconds" in told.lower()
+    problems = json.loads(shell("validate", path, "-o", "json", want=1).stdout)
+    unknown = next(problem for problem in problems if problem["code"] == "unknown-field")
+    assert unknown["position"]["line"] == line
+    assert unknown["position"]["column"] > 1
+    assert "axRuntimeInSeconds" in unknown["suggestion"]
+
+
+def test_a_missing_file_is_a_sentence(shell: Shell) -> None:
+    assert "nowhere.yaml" in shell("validate", "nowhere.yaml", want=2).stderr
+
+
+def test_plan_says_what_would_happen_and_changes_nothing(shell: Shell) -> None:
+    path = shell.job("planned", "true")
+    assert "model   s3://out/models/planned/output/model.tar.gz" in shell("plan", path).stdout
+    plan = json.loads(shell("plan", path, "-o", "json").stdout)[0]
+    assert plan["refused"] is None
+    assert shell("list", "-o", "name").stdout == ""
+
+
+def test_plan_and_run_refuse_with_two(shell: Shell) -> None:
+    path = shell.job("huge", "true", resourceConfig="{instanceType: ml.m5.large, instanceCount: 9, volumeSizeInGB: 1}")
+    assert "refused:" in shell("plan", path, want=2).stdout
+    assert shell("run", path, want=2).stderr.startswith("error:")
+    assert shell("list", "-o", "name").stdout == ""
+
+
+@pytest.mark.parametrize("field", ["resourceConfig.instanceType", "ResourceConfig.InstanceType", "spec.resourceConfig"])
+def test_explain_takes_both_spellings(shell: Shell, field: str) -> None:
+    assert "ResourceConfig" in shell("explain", field).stdout
+
+
+def test_explain_does_not_know_every_word(shell: Shell) -> None:
+    told = shell("explain", "resourceConfig.instanceTyp", want=2).stderr
+    assert "instanceTyp" in told
+    assert "Did you mean InstanceType?" in told
+
+
+def test_init_prints_what_validate_accepts(shell: Shell) -> None:
+    path = shell.folder / "new.yaml"
+    path.write_text(shell("init", "--name", "fresh").stdout)
+    shell("validate", path)
+
+
+# --- running
+
+
+def test_run_tells_lines_and_metrics_and_the_model(shell: Shell) -> None:
+    told = shell("run", shell.job("quick", "echo hello; echo loss=0.5")).stdout
+    assert "hello\n" in told
+    assert "loss = 0.5" in told
+    assert "Completed: " in told
+    assert "model: s3://out/models/quick/output/model.tar.gz" in told
+
+
+def test_a_failed_job_says_why_unasked(done: Shell) -> None:
+    told = done("describe", "bad").stdout
+    assert "Reason:" in told
+    assert "exit code: 7" in told.lower()
+    lines = [line.strip() for line in told.partition("Last lines:")[2].split()]
+    assert lines == [f"line-{number}" for number in range(11, 31)]
+    assert "Last lines:" not in done("describe", "good").stdout
+    waited = done("wait", "bad", want=1).stdout
+    assert "line-30\n" in waited
+    assert "Failed: " in waited
+    attached = done("attach", "bad", want=1).stdout
+    assert "line-1\n" in attached
+    assert "exit code: 7" in attached.lower()
+
+
+def test_hostile_output_never_reaches_the_terminal(shell: Shell) -> None:
+    path = shell.job("hostile", r"printf 'evil \033[2J\033]0;owned\007 \302\233 end\n'; exit 1")
+    answers = [shell("run", path, want=1), shell("logs", "hostile"), shell("describe", "hostile"), shell("list")]
+    for answer in answers:
+        text = answer.stdout + answer.stderr
+        assert not [char for char in text if not char.isprintable() and char != "\n"], text
+    assert "evil" in answers[0].stdout
+
+
+def test_a_taken_name_is_refused_and_again_finds_another(shell: Shell) -> None:
+    path = shell.job("taken", "true")
+    shell("run", path)
+    assert "error:" in shell("run", path, want=2).stderr
+    shell("run", "--again", path)
+    assert set(shell("list", "-o", "name").stdout.split()) == {"taken", "taken-2"}
+
+
+def test_a_deleted_name_is_free(shell: Shell) -> None:
+    path = shell.job("reused", "true")
+    shell("run", path)
+    assert "deleted" in shell("delete", "reused").stdout
+    assert shell("list", "-o", "name").stdout == ""
+    shell("run", path)
+
+
+def test_detached_it_goes_on(shell: Shell) -> None:
+    assert shell("run", "-d", shell.job("alone", "echo here")).stdout == "alone\n"
+    assert "Completed: " in shell("wait", "alone").stdout
+
+
+def test_wait_gives_up_with_four(shell: Shell) -> None:
+    go = shell.folder / "go"
+    shell("run", "-d", shell.job("slow", f"while [ ! -e {go} ]; do sleep 0.05; done"))
+    assert "not final" in shell("wait", "slow", "--timeout", "0.2", want=4).stderr
+    go.touch()
+    shell("wait", "slow")
+
+
+def test_a_stopped_job_keeps_what_it_had(shell: Shell, processes: list[subprocess.Popen[str]]) -> None:
+    command = "trap 'echo saved > /opt/ml/model/state; exit 0' TERM; echo ready; while :; do sleep 0.05; done"
+    running = shell.start("run", shell.job("halted", command))
+    processes.append(running)
+    wait_for_line(running, "ready")
+    assert "halted stopping" in shell("stop", "halted").stdout
+    running.communicate(timeout=PATIENCE)
+    assert running.returncode == 3
+    assert "Stopped" in shell("list").stdout
+    shell("artifacts", "halted", "--to", "kept")
+    assert (shell.folder / "kept" / "state").read_text() == "saved\n"
+    assert "error:" in shell("stop", "halted", want=2).stderr
+
+
+def test_a_script_runs_with_channels_and_arguments(shell: Shell) -> None:
+    data = shell.folder / "train"
+    data.mkdir()
+    rows = [f"{label},{label + spread / 10},{label * 2 - spread / 10}" for label in (0, 1) for spread in range(6)]
+    (data / "part.csv").write_text("\n".join(rows) + "\n")
+    script = ROOT / "examples" / "sklearn_script" / "train.py"
+    done = shell("run", "--name", "forest", script, "--channel", f"train={data}", "--", "--n-estimators", "5")
+    assert "accuracy=" in done.stdout
+    assert "Completed: " in done.stdout
+    shell("artifacts", "forest", "--to", "model")
+    assert (shell.folder / "model" / "model.pkl").stat().st_size > 0
+
+
+# --- looking
+
+
+def test_list_in_every_form(done: Shell) -> None:
+    assert done("list", "-o", "name").stdout == "bad\ngood\n"
+    jobs = json.loads(done("list", "-o", "json").stdout)
+    assert [job["TrainingJobStatus"] for job in jobs] == ["Failed", "Completed"]
+    assert YAML(typ="safe", pure=True).load(done("list", "-o", "yaml").stdout) == jobs
+    wide = done("list", "-o", "wide").stdout
+    assert "ml.m5.large" in wide
+    assert "FAILURE-REASON" in wide
+    assert "FAILURE-REASON" not in done("ps").stdout
+    assert done("list", "--status", "Failed", "-o", "name").stdout == "bad\n"
+
+
+def test_describe_speaks_the_apis_language(done: Shell) -> None:
+    told = json.loads(done("describe", "good", "-o", "json").stdout)
+    assert told["TrainingJobName"] == "good"
+    assert told["CreationTime"].endswith("Z")
+    assert told["trainyard"]["attempt"] == 1
+    assert "not found" in done("describe", "nobody", want=2).stderr
+
+
+def test_logs_by_count_age_and_time(done: Shell) -> None:
+    assert done("logs", "good").stdout == "loss=0.9\nloss=0.5\nloss=0.1\n"
+    assert done("logs", "good", "--tail", "1").stdout == "loss=0.1\n"
+    assert done("logs", "good", "--since", "1d").stdout.count("\n") == 3
+    assert done("logs", "good", "--since", "0s").stdout == ""
+    stamp, _, line = done("logs", "good", "--tail", "1", "--timestamps").stdout.partition(" ")
+    assert stamp.endswith("Z")
+    assert line == "loss=0.1\n"
+    assert "is no age" in done("logs", "good", "--since", "soon", want=2).stderr
+
+
+def test_metrics_show_their_course(done: Shell) -> None:
+    _, row = done("metrics", "good", "--metric", "loss").stdout.splitlines()
+    assert row.split() == ["loss", "-", "3", "0.1", "0.1", "0.9", "█▅▁"]
+    series = json.loads(done("metrics", "good", "-o", "json").stdout)
+    assert [value for _, value in series[0]["points"]] == [0.9, 0.5, 0.1]
+
+
+def test_events_tell_the_story(done: Shell) -> None:
+    reasons = [event["reason"] for event in json.loads(done("events", "good", "-o", "json").stdout)]
+    assert reasons[0] == "Accepted"
+    assert "Accepted" in done("events", "good").stdout
+
+
+# --- keeping
+
+
+def test_artifacts_unpack(done: Shell, tmp_path: Path) -> None:
+    done("artifacts", "good", "--to", tmp_path / "model")
+    assert (tmp_path / "model" / "weights").read_text() == "weights\n"
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["weights"]
+
+
+def test_data_goes_round(shell: Shell) -> None:
+    source = shell.folder / "data"
+    (source / "deep").mkdir(parents=True)
+    (source / "a.csv").write_text("1\n")
+    (source / "deep" / "b.csv").write_text("22\n")
+    shell("data", "cp", source, "s3://mine/set/")
+    told = shell("data", "ls", "s3://mine/set/").stdout
+    assert "s3://mine/set/a.csv" in told
+    assert "s3://mine/set/deep/b.csv" in told
+    shell("data", "cp", "s3://mine/set/", "back")
+    assert (shell.folder / "back" / "deep" / "b.csv").read_text() == "22\n"
+    assert "One side" in shell("data", "cp", "s3://a/b", "s3://c/d", want=2).stderr
+    assert "nothing at" in shell("data", "cp", "s3://mine/other", "back", want=2).stderr
+
+
+def test_doctor_and_df_say_where_everything_is(shell: Shell) -> None:
+    assert str(shell.home) in shell("doctor").stdout
+    assert "records" in shell("df").stdout
+
+
+def test_prune_keeps_what_is_young(done: Shell) -> None:
+    assert done("prune", "--dry-run").stdout == ""
+    assert "good would be deleted" in done("prune", "--older-than", "0s", "--dry-run").stdout
+    assert done("list", "-o", "name").stdout == "bad\ngood\n"
+
+
+def test_completion_is_a_script_for_the_shell(shell: Shell) -> None:
+    assert "_TRAINYARD_COMPLETE" in shell("completion", "bash").stdout
+
+
+def test_serve_is_healthy_and_leaves_jobs_running(shell: Shell, processes: list[subprocess.Popen[str]]) -> None:
+    server = shell.start("serve", "--drain-timeout", "5")
+    processes.append(server)
+    deadline = time.monotonic() + PATIENCE
+    answer = ""
+    while not answer:
+        assert time.monotonic() < deadline
+        assert server.poll() is None
+        answer = fetch(shell.home / "control.sock", "/healthz")
+    assert answer.startswith("HTTP/1.1 200")
+    assert '"status":"ok"' in answer
+    go = shell.folder / "go"
+    shell("run", "-d", shell.job("lasting", f"echo ready; while [ ! -e {go} ]; do sleep 0.05; done; echo over"))
+    follower = shell.start("logs", "-f", "lasting")
+    processes.append(follower)
+    wait_for_line(follower, "ready")
+    server.terminate()
+    server.communicate(timeout=PATIENCE)
+    assert server.returncode == 0
+    assert not (shell.home / "control.sock").exists()
+    assert json.loads(shell("describe", "lasting", "-o", "json").stdout)["TrainingJobStatus"] == "InProgress"
+    go.touch()
+    shell("wait", "lasting")
+    assert shell("logs", "lasting", "--tail", "1").stdout == "over\n"
