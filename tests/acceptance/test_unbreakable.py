@@ -172,11 +172,12 @@ def test_a_supervisor_that_dies_at_a_named_point_costs_nothing(home: Path, tmp_p
 def test_a_reboot_loses_the_attempt_and_says_so(home: Path, tmp_path: Path) -> None:
     command(home, "run", "--detach", witness(tmp_path, "reboot", 3000))
     training(home)
-    for name in ("caretaker", "supervisor"):
-        _kill_by_name(home, name)
-    shim = attempt_file(home, "shim.json")
-    assert shim is not None
-    kill(shim)
+    for pid in set(_processes("caretaker")) & set(_processes(str(home))):
+        os.kill(pid, signal.SIGKILL)
+    for name in ("supervisor.json", "shim.json"):
+        who = attempt_file(home, name)
+        assert who is not None
+        kill(who)
     command(home, "wait", "reboot", check=False, TRAINYARD_BOOT_ID="another-boot")
     told = json.loads(command(home, "describe", "reboot", "-o", "json").stdout)
     assert (told["TrainingJobStatus"], "restarted" in told["FailureReason"]) == ("Failed", True)
@@ -203,8 +204,3 @@ def _processes(text: str) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def _kill_by_name(home: Path, name: str) -> None:
-    for pid in set(_processes(name)) & set(_processes(str(home))):
-        os.kill(pid, signal.SIGKILL)
