@@ -127,7 +127,13 @@ def _time_series(entry: dict[str, object], at: float) -> Iterator[Point]:
     stamp = _number(entry.get("Timestamp"))
     dated = at if stamp is None else stamp
     if isinstance(name, str) and 0 < len(name) <= 255 and value is not None and at - OLDEST <= dated <= at + NEWEST:
-        yield Point(name=name, value=value, at=dated, step=step if isinstance(step, int) else None)
+        yield Point(name=name, value=value, at=dated, step=_step(step))
+
+
+def _step(step: object) -> int | None:
+    if isinstance(step, bool) or not isinstance(step, int) or abs(step) >= 2**63:  # what the ledger can hold
+        return None
+    return step
 
 
 def _usage(entry: dict[str, object], at: float, host: str) -> Iterator[Point]:

@@ -45,7 +45,12 @@ def local_path(uri: str, base: str, root: Path) -> Path:
     relative = uri[len(base) :]
     parts = PurePosixPath(relative).parts
     unsafe = relative.startswith("/") or ".." in parts or "." in relative.split("/") or "\0" in relative
-    if unsafe or "//" in relative or not parts or any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts):
+    if (
+        unsafe
+        or "//" in relative
+        or not parts
+        or any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts)
+    ):
         raise ValidationRefused(f"The object {uri!r} has a key that cannot be a file below its channel's folder.")
     return root.joinpath(*parts)
 

@@ -42,7 +42,11 @@ class PlainLayout:
     def path_of(self, key: str) -> str:
         """The key itself, if it is a sound relative path."""
         parts = key.split("/")
-        if not key or "\0" in key or any(part in ("", ".", "..") or len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts):
+        if (
+            not key
+            or "\0" in key
+            or any(part in ("", ".", "..") or len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts)
+        ):
             raise ValidationRefused(f"The key {key!r} cannot be a file of a folder.")
         return key
 
