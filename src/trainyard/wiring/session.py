@@ -194,24 +194,14 @@ def _resolve(catalogue: Catalogue, settings: Settings, spec: TrainingJobSpec) ->
     if isinstance(network, Problem):
         return Resolution(placement=None, problems=(network,))
     plain: dict[str, object] = {
-        "argv": _argv(program, spec), "env": dict(program.env), "network": network,
-        "fault_of_exit": {"2": "ClientError"} if program.metrics else {},
+        "argv": list(program.command(spec)), "env": dict(program.env), "network": network,
+        "fault_of_exit": dict(program.fault_of_exit),
         "metrics": [list(pair) for pair in program.metrics],
     }  # fmt: skip
     placement = Placement(
         launcher="process", image=program.label, needs=Resources(cpus=1.0), program=plain, notices=program.notices
     )
     return Resolution(placement=placement)
-
-
-def _argv(program: Program, spec: TrainingJobSpec) -> list[str]:
-    """Entrypoint and arguments as the container contract has them: an entrypoint replaces the image's own."""
-    algorithm = spec.algorithm_specification
-    entrypoint = list((algorithm.container_entrypoint if algorithm else None) or ())
-    arguments = list((algorithm.container_arguments if algorithm else None) or ())
-    if entrypoint:
-        return [*entrypoint, *arguments]
-    return [*program.argv, *(arguments or program.default_arguments)]
 
 
 def _network(settings: Settings, spec: TrainingJobSpec) -> str | Problem:
