@@ -122,8 +122,8 @@ def _unplaced(record: JobRecord, now: float) -> Decision:
     if waited is not None and now >= waited:
         stopped = request_stop(record, StopCause.MAX_WAIT, waited)
         return _ended(stopped, SecondaryStatus.MAX_WAIT_TIME_EXCEEDED, waited)
-    pended = stopping.pending_deadline(record)
-    if pended is not None and record.attempt == 0 and now >= pended:
+    pended = stopping.pending_deadline(record) if record.attempt == 0 else None
+    if pended is not None and now >= pended:
         event = JobEvent(at=now, reason="PendingTooLong", warning=True, message=_pending_text(record))
         stopped = request_stop(replace(record, notices=(*record.notices, event.message)), StopCause.REQUESTED, pended)
         return _ended(stopped, SecondaryStatus.STOPPED, pended, (event,))
@@ -245,7 +245,7 @@ def _stopped_as(cause: StopCause) -> SecondaryStatus:
 def _ended(record: JobRecord, status: SecondaryStatus, at: float, events: tuple[JobEvent, ...] = ()) -> Decision:
     final = enter(record, status, at)
     ended_at = final.transitions[-1].start
-    closed = replace(final, training_ended_at=ended_at, placed=False, waiting=None, modified_at=ended_at)
+    closed = replace(final, training_ended_at=ended_at, placed=False, waiting=None)
     told = JobEvent(
         at=ended_at,
         reason=str(closed.secondary),

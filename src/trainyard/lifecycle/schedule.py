@@ -48,18 +48,24 @@ def _order(job: JobRecord) -> tuple[bool, float, str]:
 
 
 def _victims(job: JobRecord, running: Sequence[JobRecord], free: Resources) -> list[JobKey]:
-    """The newest managed-spot jobs whose places together are enough; none if they are not."""
+    """The newest managed-spot jobs whose places together are enough, without any that frees nothing needed."""
     if job.spec.enable_managed_spot_training:
         return []
-    chosen: list[JobKey] = []
+    chosen: list[JobRecord] = []
     room = free
     for other in sorted(running, key=lambda one: one.created_at, reverse=True):
         if job.placement.needs.fits(room):
             break
         if other.spec.enable_managed_spot_training and other.stop is None:
-            chosen.append(other.key)
+            chosen.append(other)
             room = room + other.placement.needs
-    return chosen if job.placement.needs.fits(room) else []
+    if not job.placement.needs.fits(room):
+        return []
+    for other in reversed(chosen.copy()):
+        if job.placement.needs.fits(room.minus(other.placement.needs)):
+            chosen.remove(other)
+            room = room.minus(other.placement.needs)
+    return [other.key for other in chosen]
 
 
 def _reason(job: JobRecord, blocker: JobRecord, free: Resources, capacity: Resources) -> str:

@@ -231,7 +231,8 @@ def _token(value: object, name: str) -> str:
 def _position(token: str, kind: type) -> list[object]:
     try:
         value, name = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, TypeError, binascii.Error) as error:
+        f"{value}{name}".encode()  # SQLite takes no lone surrogates
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
         raise ValidationRefused("The pagination token is invalid.") from error
     if not isinstance(value, kind) or not isinstance(name, str):
         raise ValidationRefused("The pagination token is invalid.")
