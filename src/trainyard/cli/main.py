@@ -74,14 +74,13 @@ def main() -> None:
     if sys.platform == "win32":
         sys.exit("Trainyard does not run on Windows; use WSL.")
     try:
-        trainyard(standalone_mode=False)
+        # Without standalone mode click turns an Exit into the value that it returns; commands return nothing.
+        sys.exit(trainyard(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)

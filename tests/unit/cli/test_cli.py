@@ -279,7 +279,9 @@ def test_a_taken_name_is_refused_and_again_finds_another(shell: Shell) -> None:
 def test_a_deleted_name_is_free(shell: Shell) -> None:
     path = shell.job("reused", "true")
     shell("run", path)
-    assert "deleted" in shell("delete", "reused").stdout
+    mixed = shell("delete", "nobody", "reused", want=2)
+    assert "error: nobody:" in mixed.stderr
+    assert mixed.stdout == "reused deleted\n"
     assert shell("list", "-o", "name").stdout == ""
     shell("run", path)
 
