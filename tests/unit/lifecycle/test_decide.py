@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.lifecycle.decide import Launch, Nothing, Release, Stop, decide, place, request_stop
+from trainyard.lifecycle.decide import Launch, Nothing, Release, Stop, decide, place, request_stop, wait
 from trainyard.lifecycle.transitions import enter
 from trainyard.model.keys import JobKey
 from trainyard.model.observation import (
@@ -173,3 +173,106 @@ def test_no_order_of_observations_breaks_a_law(steps: list[tuple[Observation, bo
         assert record.created_at == record.transitions[0].start
         if not record.placed and not record.status.is_final and record.stop is None:
             record = place(record, now)
+
+
+WAITS = {
+    "EnableManagedSpotTraining": True,
+    "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 90},
+}
+PENDS = {"StoppingCondition": {"MaxPendingTimeInSeconds": 7200}}
+INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"fault": Fault.ALGORITHM, "detail": "no", "exit_code": 1}, "AlgorithmError: no, exit code: 1"),
+        ({"exit_code": 137}, "AlgorithmError: Exit Code: 137"),
+        ({"fault": Fault.CLIENT, "detail": "No objects"}, "ClientError: No objects"),
+        ({"fault": Fault.INTERNAL}, INTERNAL),
+    ],
+)
+def test_failure_forms(members: dict[str, object], reason: str) -> None:
+    decision = decide(placed(RetryStrategy={"MaximumRetryAttempts": 3}), ended(Ending.FAILED, **members), 41.0)
+    assert (decision.record.status, decision.record.failure_reason) == ("Failed", reason)
+    assert [(event.warning, event.message) for event in decision.events] == [(True, reason)]
+
+
+def test_stop_while_it_runs() -> None:
+    running = decide(placed(), Seen(milestones=reached(3)), 23.0).record
+    stopping = request_stop(running, StopCause.REQUESTED, 22.5)
+    assert decide(stopping, Seen(milestones=reached(3)), 24.0).action == Stop(StopCause.REQUESTED)
+    outcome = Outcome(ending=Ending.STOPPED, at=30.0)
+    done = decide(stopping, Seen(milestones=reached(5), outcome=outcome), 31.0).record
+    assert names(done) == ["Starting", "Downloading", "Training", "Stopping", "Uploading", "Stopped"]
+
+
+def test_max_wait_ends_a_waiting_spot_job_and_stops_a_running_one() -> None:
+    assert decide(a_job(**WAITS), Absent(), 99.9).action == Nothing(100.0)
+    done = decide(a_job(**WAITS), Absent(), 500.0).record
+    assert (done.secondary, done.training_ended_at) == ("MaxWaitTimeExceeded", 100.0)
+    running = decide(placed(**WAITS), Seen(milestones=reached(3)), 100.0)
+    assert running.action == Stop(StopCause.MAX_WAIT)
+    assert decide(running.record, ended(Ending.STOPPED), 102.0).record.secondary == "MaxWaitTimeExceeded"
+
+
+def test_max_pending_ends_a_job_that_got_no_place_and_says_why() -> None:
+    waiting = wait(a_job(**PENDS), "waiting for 1 GPU, 0 of 1 free", 11.0)
+    assert decide(waiting, Absent(), 12.0).action == Nothing(7210.0)
+    decision = decide(waiting, Absent(), 8000.0)
+    assert names(decision.record) == ["Starting", "Pending", "Stopping", "Stopped"]
+    assert "waiting for 1 GPU" in decision.record.notices[0]
+
+
+def test_max_pending_leaves_alone_what_once_had_a_place() -> None:
+    again = replace(a_job(**PENDS), attempt=1)
+    assert decide(again, Absent(), 8000.0).action == Nothing()
+
+
+def test_an_end_never_takes_the_last_modification_back() -> None:
+    waiting = wait(a_job(**PENDS), "waiting for memory", 9000.0)
+    assert decide(waiting, Absent(), 9001.0).record.modified_at == 9000.0
+
+
+@pytest.mark.parametrize(("spot", "rebooted", "status"), [(1, 1, "InProgress"), (1, 0, "Failed"), (0, 1, "Failed")])
+def test_only_a_spot_jobs_lost_machine_is_an_interruption(spot: int, rebooted: int, status: str) -> None:
+    record = decide(placed(EnableManagedSpotTraining=bool(spot)), Lost("gone", 50.0, bool(rebooted)), 51.0).record
+    assert (record.status, record.retries) == (status, 0)
+    assert record.failure_reason == (f"{INTERNAL} (gone)" if status == "Failed" else None)
+
+
+def test_two_attempts_tell_one_history_and_share_the_runtime() -> None:
+    first = decide(placed(EnableManagedSpotTraining=True), ended(Ending.INTERRUPTED), 41.0)
+    second = place(first.record, 110.0)
+    assert decide(second, Absent(), 111.0).action == Launch(3580.0)
+    later = tuple(Reached(one.milestone, one.at + 100) for one in reached(3))
+    done = decide(second, Seen(milestones=later, outcome=Outcome(ending=Ending.COMPLETED, at=150.0)), 151.0).record
+    once = ["Starting", "Downloading", "Training"]
+    assert names(done) == [*once, "Interrupted", *once, "Completed"]
+    assert (done.training_started_at, done.training_seconds) == (20.0, 50.0)
+
+
+@pytest.mark.parametrize("seen", [Absent(), Unknown("busy"), Lost("gone", 99.0), Seen(milestones=reached(5))])
+@pytest.mark.parametrize("ending", [one for one in Ending if one != Ending.INTERRUPTED])
+def test_finals_absorb_everything(ending: Ending, seen: Observation) -> None:
+    final = decide(placed(), ended(ending), 41.0).record
+    decision = decide(final, seen, 100.0)
+    assert (decision.record, decision.action, decision.events) == (final, Release(), ())
+    assert decide(replace(final, released=True), seen, 100.0).action == Nothing()
+
+
+@given(st.lists(st.tuples(observations(), st.integers(0, 60), st.booleans(), st.booleans()), max_size=12))
+def test_deadlines_and_places_keep_the_laws(steps: list[tuple[Observation, int, bool, bool]]) -> None:
+    record, now = a_job(**WAITS), 15.0
+    for seen, passed, stop, gets_place in steps:
+        now += passed
+        if gets_place and not record.placed and not record.status.is_final and record.stop is None:
+            record = place(record, now)
+        record = request_stop(record, StopCause.REQUESTED, now) if stop else record
+        before, decision = record, decide(record, seen, now)
+        record = decision.record
+        launches = isinstance(decision.action, Launch)
+        assert not launches or (before.placed and not before.seen and before.stop is None and record == before)
+        assert record.modified_at >= before.modified_at
+        settled = decide(record, seen, now).record
+        assert decide(settled, seen, now).record == settled

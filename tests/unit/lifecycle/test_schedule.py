@@ -60,3 +60,19 @@ def test_everyone_gets_a_place_in_the_end_and_never_more_than_there_is(sizes: li
         waiting = [one for one in waiting if one.key not in plan.placements]
         assert set(plan.reasons) == {one.key for one in waiting}
     assert not waiting
+
+
+def test_first_come_first_served_and_on_demand_before_spot() -> None:
+    spot, late, early = job("spot", 1, 3, spot=True), job("late", 3, 3), job("early", 2, 3)
+    plan = schedule([spot, late, early], [], ROOM)
+    assert plan.placements == (early.key, late.key)
+    assert plan.reasons == {spot.key: "waiting for 3 vCPU, 2 of 8 free"}
+
+
+def test_no_victim_without_use() -> None:
+    spots = [job("old", 1, 3, spot=True), job("new", 2, 3, spot=True)]
+    assert schedule([job("fits", 3, 2)], spots, ROOM).victims == ()
+    assert schedule([job("one", 3, 4)], spots, ROOM).victims == (spots[1].key,)
+    assert schedule([job("never", 3, 8)], [*spots, job("on-demand", 1, 2)], ROOM).victims == ()
+    holder, bystander = job("holder", 1, 1, gpus=1, spot=True), job("bystander", 2, 1, spot=True)
+    assert schedule([job("b", 3, 1, gpus=1)], [holder, bystander], ROOM).victims == (holder.key,)
