@@ -1,0 +1,63 @@
+"""Durably accepted jobs per second, beside sqlite3 with the same rows and one commit per job."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+
+from common import head, row, scratch, session, spec
+from trainyard.stores.sqlite.database import Database, connect
+
+CALLERS = 64
+JOBS = 3000
+TABLES = {"jobs": "created_at", "changes": "revision", "events": "id"}  # and their order
+
+
+async def accepted(home: Path) -> float:
+    """Jobs per second through the service, nobody leading."""
+    requests = iter([spec(f"job-{number}", "/bin/true") for number in range(JOBS)])
+    async with session(home) as opened:
+
+        async def caller() -> None:
+            for request in requests:
+                await opened.service.create(request)
+
+        begin = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(CALLERS)))
+        return JOBS / (time.perf_counter() - begin)
+
+
+def by_hand(source: Path, target: Path) -> float:
+    """Jobs per second with the rows that the service wrote, each job's in one transaction on one connection."""
+    given = sqlite3.connect(source)
+    rows = {}
+    for table, key in TABLES.items():
+        rows[table] = given.execute(f"SELECT * FROM {table} ORDER BY {key}").fetchall()  # noqa: S608 - our own words only
+    given.close()
+    assert len(rows["jobs"]) == JOBS
+    Database(target).close()  # makes the tables
+    connection = connect(target)
+    inserts = {t: f"INSERT INTO {t} VALUES ({', '.join('?' * len(rows[t][0]))})" for t in TABLES}  # noqa: S608 - our own words only
+    begin = time.perf_counter()
+    for number in range(JOBS):
+        connection.execute("BEGIN IMMEDIATE")
+        for table in TABLES:
+            connection.execute(inserts[table], rows[table][number])
+        connection.execute("COMMIT")
+    seconds = time.perf_counter() - begin
+    connection.close()
+    return JOBS / seconds
+
+
+def main() -> None:
+    with scratch() as folder:
+        ours = asyncio.run(accepted(folder / "home"))
+        theirs = by_hand(folder / "home" / "jobs.db", folder / "by-hand.db")
+        head("trainyard", "sqlite3")
+        row(f"accepted durably, {CALLERS} callers, {JOBS} jobs", ours, theirs, "jobs/s", more_is_better=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Pages of 100,000 jobs: by keyset, as the store does it, beside OFFSET; and `trainyard list` as a command."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+from common import TRAINYARD, command, head, quantile, row, scratch, session, spec, timed
+from trainyard.model.job import ListQuery
+from trainyard.model.keys import Scope
+from trainyard.stores.sqlite.database import Database
+from trainyard.stores.sqlite.store import SqliteJobStore
+
+JOBS = 100_000
+PAGE = 100
+SCOPE = ("000000000000", "us-east-1")
+COLUMNS = "name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, image"
+BY_OFFSET = (
+    f"SELECT {COLUMNS} FROM jobs WHERE account = ? AND region = ? "  # noqa: S608 - our own words only
+    f"ORDER BY created_at DESC, name DESC LIMIT {PAGE} OFFSET ?"
+)
+SCRIPT = f"""
+import sqlite3, sys
+for line in sqlite3.connect(sys.argv[1]).execute({BY_OFFSET!r}, {(*SCOPE, 0)!r}):
+    print(*line)
+"""
+
+
+async def filled(home: Path) -> None:
+    """One accepted job, then as many copies of its row, all final."""
+    async with session(home) as opened:
+        await opened.service.create(spec("copied-0", "/bin/true"))
+    database = Database(home / "jobs.db")
+
+    def copy(connection: sqlite3.Connection) -> None:
+        found = dict(connection.execute("SELECT * FROM jobs").fetchone())
+        uid, text, begin = found["uid"], found["record"], found["created_at"]
+        connection.execute("DELETE FROM jobs")
+        insert = f"INSERT INTO jobs ({', '.join(found)}) VALUES ({', '.join(':' + name for name in found)})"  # noqa: S608 - our own words only
+        connection.executemany(insert, (_copy(found, uid, text, begin, number) for number in range(JOBS)))
+
+    await database.write(copy)
+    database.close()
+
+
+def _copy(found: dict[str, object], uid: str, text: str, begin: float, number: int) -> dict[str, object]:
+    name, own = f"job-{number:06}", f"{number:032x}"
+    final = {"status": "Completed", "secondary": "Completed", "unfinished": 0, "created_at": begin + number * 0.001}
+    return {**found, **final, "name": name, "uid": own, "record": text.replace("copied-0", name).replace(uid, own)}
+
+
+async def walked(home: Path) -> tuple[list[float], list[float]]:
+    """Seconds of the first page, asked for again and again, and of every page in turn."""
+    database = Database(home / "jobs.db")
+    store = SqliteJobStore(database)
+    first, pages, names = [], [], set()
+    token = None
+    for _ in range(200):
+        begin = time.perf_counter()
+        await store.list(Scope(*SCOPE), ListQuery(limit=PAGE))
+        first.append(time.perf_counter() - begin)
+    while True:
+        begin = time.perf_counter()
+        page = await store.list(Scope(*SCOPE), ListQuery(limit=PAGE, token=token))
+        pages.append(time.perf_counter() - begin)
+        names.update(summary.name for summary in page.items)
+        token = page.token
+        if token is None:
+            break
+    assert len(names) == JOBS
+    database.close()
+    return first, pages
+
+
+def main() -> None:
+    with scratch() as folder:
+        home = folder / "home"
+        begin = time.perf_counter()
+        asyncio.run(filled(home))
+        print(f"{JOBS:,} jobs inserted in {time.perf_counter() - begin:.1f} s")
+        first, pages = asyncio.run(walked(home))
+        connection = sqlite3.connect(home / "jobs.db")
+        shallow = timed(lambda: connection.execute(BY_OFFSET, (*SCOPE, 0)).fetchall(), 200)
+        deep = timed(lambda: connection.execute(BY_OFFSET, (*SCOPE, JOBS - PAGE)).fetchall(), 20)
+        connection.close()
+        head("trainyard", "OFFSET")
+        row("first page in the store, p50", quantile(first, 0.5) * 1e3, quantile(shallow, 0.5) * 1e3, "ms")
+        row("first page in the store, p99", quantile(first, 0.99) * 1e3, quantile(shallow, 0.99) * 1e3, "ms")
+        row("last of 1,000 pages, p50", quantile(pages[-20:], 0.5) * 1e3, quantile(deep, 0.5) * 1e3, "ms")
+        head("trainyard", "python script")
+        ours = timed(lambda: command(home, TRAINYARD, "list"), 10)
+        theirs = timed(lambda: command(home, sys.executable, "-c", SCRIPT, str(home / "jobs.db")), 10)
+        row("`trainyard list` as a command, p50", quantile(ours, 0.5) * 1e3, quantile(theirs, 0.5) * 1e3, "ms")
+
+
+if __name__ == "__main__":
+    main()
