@@ -45,7 +45,8 @@ class SqliteLedger:
         """Add points and the position that they were scanned up to, in one transaction."""
 
         def work(connection: sqlite3.Connection) -> None:
-            ids = {key: _series_id(connection, job_uid, *key) for key in {(point.host, point.name) for point in points}}
+            keys = dict.fromkeys((point.host, point.name) for point in points)  # in the order that they came
+            ids = {key: _series_id(connection, job_uid, *key) for key in keys}
             connection.executemany(
                 "INSERT INTO points (series, at, value, step) VALUES (?, ?, ?, ?)",
                 [(ids[point.host, point.name], point.at, point.value, point.step) for point in points],
