@@ -27,6 +27,7 @@ from trainyard.yard.scanning import Scanning
 
 ROUND = 1.0  # seconds between looks at every unfinished job
 WORKERS = 8
+LAUNCHES = 8  # at once: each waits for the disk
 RETRY_AFTER = 0.5
 BUG_PAUSE = 5.0
 _LOG = logging.getLogger(__name__)
@@ -108,6 +109,8 @@ class Engine:
         async for uid in self._yard.runtime.wakeups():
             if uid in self._known:
                 self.wake(self._known[uid])
+            else:  # a job that was created just now
+                self._schedule_wanted.set()
 
     async def _work(self) -> None:
         while True:
@@ -196,15 +199,16 @@ class Engine:
         plan = schedule.schedule(waiting, running, await self._yard.runtime.capacity())
         now = self._yard.clock.now()
         by_key = {record.key: record for record in records}
-        for key in plan.placements:
-            await self._launch(by_key[key], now)
+        for first in range(0, len(plan.placements), LAUNCHES):
+            group = plan.placements[first : first + LAUNCHES]
+            await asyncio.gather(*(self._launch(by_key[key], now) for key in group))
         for key in plan.victims:
             await self._yard.runtime.stop(by_key[key].run, StopCause.INTERRUPTED, grace=GRACE)
         for key, reason in plan.reasons.items():
             await self._wait(by_key[key], reason, now)
 
     async def _launch(self, record: JobRecord, now: float) -> None:
-        with suppress(StaleRecord):
+        with suppress(StaleRecord, Transient):  # the next look repeats a launch that the world prevented
             placed = await self._yard.jobs.put(decide.place(record, now), expect=record.version)
             self._known[placed.uid] = placed.key
             await self._yard.runtime.launch(order_of(placed))

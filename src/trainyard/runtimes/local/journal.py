@@ -48,7 +48,7 @@ class Journal:
         """Note a milestone, once, with its time."""
         if not self.has(milestone):
             self._state["milestones"].append([milestone, self._clock.now()])
-            self._write()
+            self._write(durable=milestone != "preparing")  # which is simply reached again
 
     def notice(self, *sentences: str) -> None:
         """Note what the user must know."""
@@ -74,8 +74,8 @@ class Journal:
         self._state["outcome"] = {"ending": ending, "at": self._clock.now(), **rest}
         self._write()
 
-    def _write(self) -> None:
-        atomic.write_json(self._attempt.journal, self._state)
+    def _write(self, *, durable: bool = True) -> None:
+        atomic.write_json(self._attempt.journal, self._state, durable=durable)
         poke(self._poke_socket, self._job_uid)
 
 
