@@ -33,8 +33,8 @@ from trainyard.runtimes.local.watch import LogWatch, UsageWatch, folder_bytes
 
 FAILURE_FILE = 4096  # bytes read of it: 1,024 characters at most are told
 HELPER_RESTARTS = 3
-TICK = 0.25  # seconds between looks at log, volume and use while the program runs
-VOLUME_TICKS = 20
+TICK, LONGEST_TICK = 0.25, 2.0  # seconds between looks at a program: shorter while it writes
+VOLUME_EVERY = 5.0  # seconds between looks at the volume
 REFUSED = 3  # a helper's exit status for what is the user's to mend
 
 
@@ -120,20 +120,25 @@ class Supervisor:
         use = UsageWatch(self._attempt, who["pid"], self._order["usage_interval"])
         with suppress(ProcessLookupError):
             gone = os.pidfd_open(who["pid"])
-            tick = 0
+            tick, volume_due = TICK, self._clock.boottime() + VOLUME_EVERY
             while identity.is_alive(who):
                 self._pass_wishes_on(who)
                 with suppress(OSError):  # what cannot be noted now is noted later; the program goes on
-                    log.look()
+                    tick = TICK if log.look() else min(LONGEST_TICK, 2 * tick)
                     use.look()
-                tick += 1
-                if tick % VOLUME_TICKS == 0:
+                if self._clock.boottime() >= volume_due:
                     self._check_volume()
-                self._sleep(gone)
+                    volume_due = self._clock.boottime() + VOLUME_EVERY
+                self._sleep(gone, min(tick, self._until_deadline()))
             os.close(gone)
 
-    def _sleep(self, gone: int) -> None:
-        select.select([gone, self._woken], [], [], TICK)
+    def _until_deadline(self) -> float:
+        """Seconds to the next deadline that was set, so that it is not slept over."""
+        name = "grace" if self._journal.has_deadline("grace") else "runtime"
+        return max(0.01, self._journal.deadline(name, self._order["runtime_left"]) - self._clock.boottime())
+
+    def _sleep(self, gone: int, seconds: float = TICK) -> None:
+        select.select([gone, self._woken], [], [], seconds)
         with suppress(BlockingIOError):
             os.read(self._woken, 4096)
 

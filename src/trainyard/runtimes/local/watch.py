@@ -28,17 +28,19 @@ class LogWatch:
         self._size = -1
         self._clock = SystemClock()
 
-    def look(self) -> None:
-        """Mark growth; free the middle once the log is larger than its cap."""
+    def look(self) -> bool:
+        """Mark growth; free the middle once the log is larger than its cap. Whether it grew."""
         with suppress(FileNotFoundError):
             size = self._log.stat().st_size
             if size == self._size:
-                return
+                return False
             self._size = size
             with self._marks.open("a") as marks:
                 marks.write(f"{size} {self._clock.now():.3f}\n")
             if size > self._cap:
                 self._free_middle(size)
+            return True
+        return False
 
     def _free_middle(self, size: int) -> None:
         """Keep half the cap at the head and at least half at the tail; offsets stay what they were."""
