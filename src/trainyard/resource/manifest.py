@@ -17,10 +17,9 @@ from ruamel.yaml import YAML
 from trainyard.model.casing import to_ack, to_api
 from trainyard.model.problems import Position, Problem
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.resource.names import API_VERSION, KIND
 from trainyard.resource.tree import Node, Tree, read_trees
 
-API_VERSION = "sagemaker.services.k8s.aws/v1alpha1"
-KIND = "TrainingJob"
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
