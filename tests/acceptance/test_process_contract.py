@@ -6,30 +6,37 @@ text; what they saw they copy to /opt/ml/model, which is read back from the arch
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import socket
-import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.acceptance.jobs import (
+    KEEP_CONFIG,
+    ROLE,
+    SLEEP,
+    Ran,
+    channel,
+    ended,
+    found_by,
+    home,
+    program,
+    python,
+    request,
+    run,
+    shell,
+    training,
+    until,
+)
 
 from trainyard.model.errors import ValidationRefused
-from trainyard.model.job import Condition, Job, SearchQuery
-from trainyard.model.spec import TrainingJobSpec
-from trainyard.wiring.session import Session, open_session
-
-DEADLINE = 60.0
-ROLE = "arn:aws:iam::123456789012:role/trainer"
-KEEP_CONFIG = "cp /opt/ml/input/config/* /opt/ml/model/"
-SLEEP = "exec sleep 600"
+from trainyard.wiring.session import open_session
 
 # What a program can reach: its interfaces, a listener of the machine's at argv[1], one of its own.
 PROBE = """
@@ -51,90 +58,6 @@ open("/opt/ml/model/seen.json", "w").write(json.dumps(seen))
 """
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A job that ended: as the service tells it, and where its artifacts are."""
-
-    job: Job
-    told: dict[str, Any]
-    log: str
-    output: Path
-
-    @property
-    def ended(self) -> tuple[str, str]:
-        return self.told["TrainingJobStatus"], self.told["SecondaryStatus"]
-
-    def files(self, archive: str = "model.tar.gz") -> dict[str, bytes]:
-        with tarfile.open(self.output / archive) as tar:
-            return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
-
-    def file(self, name: str) -> bytes:
-        assert self.ended[0] == "Completed", (self.told.get("FailureReason"), self.log)
-        return self.files()[name]
-
-
-def request(tmp_path: Path, name: str, algorithm: dict[str, Any], **more: Any) -> TrainingJobSpec:
-    plain = {
-        "TrainingJobName": name,
-        "RoleArn": ROLE,
-        "AlgorithmSpecification": {"TrainingInputMode": "File", **algorithm},
-        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/out"},
-        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-        **more,
-    }
-    return TrainingJobSpec.from_wire(plain)
-
-
-def program(*argv: str, **more: Any) -> dict[str, Any]:
-    return {"TrainingImage": "local/python", "ContainerEntrypoint": list(argv), **more}
-
-
-def shell(text: str, **more: Any) -> dict[str, Any]:
-    return program("/bin/sh", "-c", text, **more)
-
-
-def python(text: str, **more: Any) -> dict[str, Any]:
-    return program(sys.executable, "-c", text, **more)
-
-
-def home(tmp_path: Path, settings: str = "") -> str:
-    folder = tmp_path / "home"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if settings:
-        (folder / "trainyard.toml").write_text(settings)
-    return str(folder)
-
-
-async def until(session: Session, name: str, found: Callable[[Job], bool]) -> Job:
-    async with asyncio.timeout(DEADLINE):
-        while not found(job := await session.service.describe(name)):
-            await asyncio.sleep(0.02)
-    return job
-
-
-async def ended(session: Session, tmp_path: Path, name: str = "job") -> Ran:
-    job = await until(session, name, lambda job: job.description.training_job_status not in ("InProgress", "Stopping"))
-    page = await session.service.logs(name)
-    log = "\n".join(event.message for event in page.items)
-    return Ran(job, job.description.to_wire(), log, tmp_path / "out" / name / "output")
-
-
-async def training(session: Session, name: str) -> Job:
-    return await until(session, name, lambda job: job.description.secondary_status == "Training")
-
-
-async def run(tmp_path: Path, algorithm: dict[str, Any], *, settings: str = "", **more: Any) -> Ran:
-    async with open_session(home(tmp_path, settings), lead=True) as session:
-        await session.service.create(request(tmp_path, "job", algorithm, **more))
-        return await ended(session, tmp_path)
-
-
-def channel(name: str, uri: str, distribution: str = "FullyReplicated", **more: str) -> dict[str, Any]:
-    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": distribution}
-    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
-
-
 @contextmanager
 def listener() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -151,11 +74,6 @@ def machine_interfaces() -> list[str]:
     return sorted(name for _, name in socket.if_nameindex())
 
 
-async def found_by(session: Session, name: str, value: str) -> list[str | None]:
-    page = await session.service.search(SearchQuery(conditions=(Condition(name=name, value=value),)))
-    return [job.description.training_job_name for job in page.items]
-
-
 # AlgorithmSpecification
 
 TRAINER = """
@@ -165,6 +83,7 @@ env = { KIND = "ours" }
 """
 
 
+@pytest.mark.proves("AlgorithmSpecification", "AlgorithmSpecification.TrainingImage")
 async def test_training_image(tmp_path: Path) -> None:
     image = "registry.example.com/team/trainer:3"
     ran = await run(tmp_path, {"TrainingImage": image}, settings=TRAINER)
@@ -174,6 +93,7 @@ async def test_training_image(tmp_path: Path) -> None:
         await run(tmp_path, {"TrainingImage": "nobody/knows"})
 
 
+@pytest.mark.proves("AlgorithmSpecification.AlgorithmName")
 async def test_algorithm_name(tmp_path: Path) -> None:
     ran = await run(tmp_path, {"AlgorithmName": "team/trainer"}, settings=TRAINER)
     assert ran.file("argv") == b"ours\ntrain\n"
@@ -182,12 +102,27 @@ async def test_algorithm_name(tmp_path: Path) -> None:
         await run(tmp_path, {"AlgorithmName": "nobody-knows"})
 
 
+@pytest.mark.proves(
+    "AlgorithmSpecification.TrainingImageConfig",
+    "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAccessMode",
+)
+async def test_training_image_config(tmp_path: Path) -> None:
+    platform = {"TrainingRepositoryAccessMode": "Platform"}
+    ran = await run(tmp_path, shell("true", TrainingImageConfig=platform))
+    assert ran.ended == ("Completed", "Completed")
+    assert ran.told["AlgorithmSpecification"]["TrainingImageConfig"] == platform
+    with pytest.raises(ValidationRefused, match="no private registry is reached here"):
+        await run(tmp_path, shell("true", TrainingImageConfig={"TrainingRepositoryAccessMode": "Vpc"}))
+
+
+@pytest.mark.proves("AlgorithmSpecification.ContainerArguments", "AlgorithmSpecification.ContainerArguments[]")
 async def test_container_arguments(tmp_path: Path) -> None:
     arguments = ["two words", "$HOME", "--flag=ü", "*"]
     ran = await run(tmp_path, {"TrainingImage": "team/trainer", "ContainerArguments": arguments}, settings=TRAINER)
     assert ran.file("argv").decode().splitlines() == ["ours", *arguments]
 
 
+@pytest.mark.proves("AlgorithmSpecification.ContainerEntrypoint", "AlgorithmSpecification.ContainerEntrypoint[]")
 async def test_container_entrypoint(tmp_path: Path) -> None:
     tell = "import os, sys; print(sys.argv[1:], os.getcwd(), sys.stdin.read() == '', os.isatty(1), os.getppid())"
     alone = await run(tmp_path / "alone", python(tell))
@@ -196,6 +131,7 @@ async def test_container_entrypoint(tmp_path: Path) -> None:
     assert both.log.startswith("['train', '-v'] ")
 
 
+@pytest.mark.proves("AlgorithmSpecification.TrainingInputMode", "InputDataConfig[].InputMode")
 async def test_file_mode(tmp_path: Path) -> None:
     data = tmp_path / "data"
     contents = {"a.csv": b"1,2\n", "deep/er/b c.bin": bytes(range(256)) * 4096, "empty": b"", "ü.txt": b"\xff\x00"}
@@ -217,6 +153,19 @@ async def test_file_mode(tmp_path: Path) -> None:
     assert len(objects) == len(contents)
 
 
+@pytest.mark.proves(
+    "InputDataConfig",
+    "InputDataConfig[]",
+    "InputDataConfig[].ChannelName",
+    "InputDataConfig[].DataSource",
+    "InputDataConfig[].DataSource.S3DataSource",
+    "InputDataConfig[].DataSource.S3DataSource.S3DataType",
+    "InputDataConfig[].DataSource.S3DataSource.S3Uri",
+    "InputDataConfig[].DataSource.S3DataSource.S3DataDistributionType",
+    "InputDataConfig[].ContentType",
+    "InputDataConfig[].CompressionType",
+    "InputDataConfig[].RecordWrapperType",
+)
 async def test_input_channels(tmp_path: Path) -> None:
     for name in ("train", "test"):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -239,6 +188,12 @@ async def test_input_channels(tmp_path: Path) -> None:
     assert {name: entry["sharded"] for name, entry in channels.items()} == {"train": True, "test": False}
 
 
+@pytest.mark.proves(
+    "AlgorithmSpecification.MetricDefinitions",
+    "AlgorithmSpecification.MetricDefinitions[]",
+    "AlgorithmSpecification.MetricDefinitions[].Name",
+    "AlgorithmSpecification.MetricDefinitions[].Regex",
+)
 async def test_metric_definitions(tmp_path: Path) -> None:
     definitions = [{"Name": "loss", "Regex": "loss=([0-9.]+)"}, {"Name": "never", "Regex": "never=([0-9.]+)"}]
     text = KEEP_CONFIG + "; echo loss=0.5; echo loss=0.25 >&2; echo loss=many; echo loss=0.0036"
@@ -252,6 +207,7 @@ async def test_metric_definitions(tmp_path: Path) -> None:
     assert final == {"loss": 0.003599999938160181}
 
 
+@pytest.mark.proves("AlgorithmSpecification.EnableSageMakerMetricsTimeSeries")
 async def test_metrics_time_series(tmp_path: Path) -> None:
     write = """
 import json, os, time
@@ -277,6 +233,7 @@ if folder:
 # What the program is told
 
 
+@pytest.mark.proves("HyperParameters")
 async def test_hyperparameters(tmp_path: Path) -> None:
     given = {"lr": "0.1", "s": '"abc"', "sagemaker_program": '"train.py"', "empty": "", "ü": "line\nline"}
     ran = await run(tmp_path, shell(KEEP_CONFIG), HyperParameters=given)
@@ -288,6 +245,7 @@ async def test_hyperparameters(tmp_path: Path) -> None:
     assert bare.file("hyperparameters.json") == b"{}"
 
 
+@pytest.mark.proves("Environment")
 async def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OF_THE_CALLER", "not for the program")
     given = {"PLAIN": "1", "TEXT": 'two "words"\nand $HOME ü', "DMLC_INTERFACE": "lo"}
@@ -303,6 +261,7 @@ async def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert ran.told["Environment"] == given
 
 
+@pytest.mark.proves("TrainingJobName", "ResourceConfig", "ResourceConfig.InstanceCount")
 async def test_resource_config(tmp_path: Path) -> None:
     ran = await run(tmp_path, shell(KEEP_CONFIG + "; hostname > /opt/ml/model/host; getent hosts algo-1"))
     assert ran.file("resourceconfig.json") == (
@@ -315,24 +274,58 @@ async def test_resource_config(tmp_path: Path) -> None:
     assert ran.output == tmp_path / "out" / "job" / "output"
 
 
+@pytest.mark.proves(
+    "DebugHookConfig",
+    "DebugHookConfig.LocalPath",
+    "DebugHookConfig.S3OutputPath",
+    "DebugHookConfig.HookParameters",
+    "DebugHookConfig.CollectionConfigurations",
+    "DebugHookConfig.CollectionConfigurations[]",
+    "DebugHookConfig.CollectionConfigurations[].CollectionName",
+    "DebugHookConfig.CollectionConfigurations[].CollectionParameters",
+)
 async def test_debug_hook_config(tmp_path: Path) -> None:
     collections = [{"CollectionName": "losses", "CollectionParameters": {"save_interval": "500"}}]
-    hook = {"S3OutputPath": "s3://b/job/debug-output", "CollectionConfigurations": collections}
+    hook = {
+        "S3OutputPath": "s3://b/job/debug-output",
+        "LocalPath": "/opt/ml/output/mine",
+        "HookParameters": {"train.save_interval": "7"},
+        "CollectionConfigurations": collections,
+    }
     ran = await run(tmp_path, shell(KEEP_CONFIG), DebugHookConfig=hook)
     assert ran.file("debughookconfig.json") == (
-        b'{"S3OutputPath":"s3://b/job/debug-output","LocalPath":"/opt/ml/output/tensors","HookParameters":null,'
+        b'{"S3OutputPath":"s3://b/job/debug-output","LocalPath":"/opt/ml/output/mine",'
+        b'"HookParameters":{"train.save_interval":"7"},'
         b'"CollectionConfigurations":[{"CollectionName":"losses","CollectionParameters":{"save_interval":"500"}}]}'
     )
     assert ran.told["DebugHookConfig"] == hook
+    plain = await run(tmp_path / "plain", shell(KEEP_CONFIG), DebugHookConfig={"S3OutputPath": "s3://b/o"})
+    assert plain.file("debughookconfig.json") == (
+        b'{"S3OutputPath":"s3://b/o","LocalPath":"/opt/ml/output/tensors","HookParameters":null,'
+        b'"CollectionConfigurations":null}'
+    )
     bare = await run(tmp_path / "bare", shell(KEEP_CONFIG))
     assert "debughookconfig.json" not in bare.files()
 
 
+@pytest.mark.proves(
+    "ProfilerConfig",
+    "ProfilerConfig.S3OutputPath",
+    "ProfilerConfig.ProfilingIntervalInMilliseconds",
+    "ProfilerConfig.ProfilingParameters",
+    "ProfilerConfig.DisableProfiler",
+)
 async def test_profiler_config(tmp_path: Path) -> None:
     ran = await run(tmp_path, shell(KEEP_CONFIG), ProfilerConfig={"S3OutputPath": "s3://b/profile"})
     assert ran.file("profilerconfig.json") == (
         b'{"S3OutputPath":"s3://b/profile","LocalPath":"/opt/ml/output/profiler/",'
         b'"ProfilingIntervalInMilliseconds":500,"ProfilingParameters":{}}'
+    )
+    detailed = {"ProfilingIntervalInMilliseconds": 1000, "ProfilingParameters": {"LocalPath": "/opt/ml/p"}}
+    fine = await run(tmp_path / "fine", shell(KEEP_CONFIG), ProfilerConfig=detailed)
+    assert fine.file("profilerconfig.json") == (
+        b'{"S3OutputPath":null,"LocalPath":"/opt/ml/output/profiler/","ProfilingIntervalInMilliseconds":1000,'
+        b'"ProfilingParameters":{"LocalPath":"/opt/ml/p"}}'
     )
     assert ran.told["ProfilingStatus"] == "Enabled"
     off = await run(tmp_path / "off", shell(KEEP_CONFIG), ProfilerConfig={"DisableProfiler": True})
@@ -340,9 +333,47 @@ async def test_profiler_config(tmp_path: Path) -> None:
     assert off.told["ProfilingStatus"] == "Disabled"
 
 
+@pytest.mark.proves("DebugRuleConfigurations", "ProfilerRuleConfigurations")
+async def test_empty_rule_lists(tmp_path: Path) -> None:
+    rule = [{"RuleConfigurationName": "r", "RuleEvaluatorImage": "i"}]
+    for member in ("DebugRuleConfigurations", "ProfilerRuleConfigurations"):
+        ran = await run(tmp_path / member, shell("true"), **{member: []})
+        assert (ran.ended[0], ran.told[member]) == ("Completed", [])
+        assert not {"DebugRuleEvaluationStatuses", "ProfilerRuleEvaluationStatuses"} & ran.told.keys()
+        with pytest.raises(ValidationRefused, match=f"{member} is refused on process: rules do not run yet"):
+            await run(tmp_path / member, shell("true"), **{member: rule})
+
+
+SWITCHES = {
+    "RemoteDebugConfig": "EnableRemoteDebug",
+    "InfraCheckConfig": "EnableInfraCheck",
+    "SessionChainingConfig": "EnableSessionTagChaining",
+}
+
+
+@pytest.mark.proves(
+    "RemoteDebugConfig",
+    "RemoteDebugConfig.EnableRemoteDebug",
+    "InfraCheckConfig",
+    "InfraCheckConfig.EnableInfraCheck",
+    "SessionChainingConfig",
+    "SessionChainingConfig.EnableSessionTagChaining",
+)
+async def test_switches_that_are_off(tmp_path: Path) -> None:
+    ran = await run(tmp_path, shell("true"), **{member: {switch: False} for member, switch in SWITCHES.items()})
+    assert ran.ended == ("Completed", "Completed")
+    assert ran.told["RemoteDebugConfig"] == {"EnableRemoteDebug": False}
+    assert ran.told["InfraCheckConfig"] == {"EnableInfraCheck": False}
+    assert "SessionChainingConfig" not in ran.told  # the service's answer has no such member
+    for member, switch in SWITCHES.items():
+        with pytest.raises(ValidationRefused, match=f"{member}.{switch} is refused on process"):
+            await run(tmp_path, shell("true"), **{member: {switch: True}})
+
+
 # What is kept beside the job
 
 
+@pytest.mark.proves("RoleArn")
 async def test_role(tmp_path: Path) -> None:
     ran = await run(tmp_path, shell("env > /opt/ml/model/env"))
     assert ran.told["RoleArn"] == ROLE
@@ -350,6 +381,15 @@ async def test_role(tmp_path: Path) -> None:
     assert b"AWS_ACCESS_KEY_ID" not in ran.file("env")
 
 
+@pytest.mark.proves("ResourceConfig.KeepAlivePeriodInSeconds")
+async def test_keep_alive(tmp_path: Path) -> None:
+    kept = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, "KeepAlivePeriodInSeconds": 600}
+    ran = await run(tmp_path, shell("true"), ResourceConfig=kept)
+    assert (ran.ended[0], ran.told["ResourceConfig"]) == ("Completed", kept)
+    assert "WarmPoolStatus" not in ran.told  # nothing is kept, and nothing says that something were
+
+
+@pytest.mark.proves("Tags", "Tags[]", "Tags[].Key", "Tags[].Value")
 async def test_tags(tmp_path: Path) -> None:
     async with open_session(home(tmp_path), lead=True) as session:
         given = [{"Key": "team", "Value": "blue"}, {"Key": "empty", "Value": ""}]
@@ -360,8 +400,17 @@ async def test_tags(tmp_path: Path) -> None:
     assert ran.job.tags == (("team", "blue"), ("empty", ""))
 
 
+@pytest.mark.proves(
+    "ExperimentConfig",
+    "ExperimentConfig.ExperimentName",
+    "ExperimentConfig.TrialName",
+    "ExperimentConfig.TrialComponentDisplayName",
+    "ExperimentConfig.RunName",
+)
 async def test_experiment_config(tmp_path: Path) -> None:
-    experiment = {"ExperimentName": "sweep", "TrialName": "first", "RunName": "r1"}
+    experiment = {
+        "ExperimentName": "sweep", "TrialName": "first", "TrialComponentDisplayName": "shown", "RunName": "r1",
+    }  # fmt: skip
     async with open_session(home(tmp_path), lead=True) as session:
         await session.service.create(request(tmp_path, "job", shell("true"), ExperimentConfig=experiment))
         await session.service.create(request(tmp_path, "other", shell("true")))
@@ -373,6 +422,7 @@ async def test_experiment_config(tmp_path: Path) -> None:
 # What comes out
 
 
+@pytest.mark.proves("OutputDataConfig", "OutputDataConfig.S3OutputPath")
 async def test_output_path(tmp_path: Path) -> None:
     text = """
         mkdir -p /opt/ml/model/deep && echo weights > /opt/ml/model/deep/w && chmod 750 /opt/ml/model/deep/w
@@ -393,6 +443,7 @@ async def test_output_path(tmp_path: Path) -> None:
     assert empty.told["ModelArtifacts"]["S3ModelArtifacts"].endswith("/out/job/output/model.tar.gz")
 
 
+@pytest.mark.proves("OutputDataConfig.CompressionType")
 async def test_output_compression_none(tmp_path: Path) -> None:
     text = "mkdir /opt/ml/model/deep; echo w > /opt/ml/model/deep/w; echo s > /opt/ml/output/data/s"
     output = {"S3OutputPath": f"file://{tmp_path}/out", "CompressionType": "NONE"}
@@ -414,6 +465,7 @@ def on(instance: str) -> dict[str, Any]:
     return {"ResourceConfig": {"InstanceType": instance, "InstanceCount": 1, "VolumeSizeInGB": 1}}
 
 
+@pytest.mark.proves("ResourceConfig.InstanceType")
 async def test_instance_type(tmp_path: Path) -> None:
     async with open_session(home(tmp_path, FOUR), lead=True) as session:
         for name in ("first", "second"):
@@ -431,6 +483,7 @@ async def test_instance_type(tmp_path: Path) -> None:
     assert json.loads(third.file("resourceconfig.json"))["current_instance_type"] == "ml.p3.8xlarge"
 
 
+@pytest.mark.proves("StoppingCondition", "StoppingCondition.MaxRuntimeInSeconds")
 async def test_max_runtime(tmp_path: Path) -> None:
     trap = "trap 'echo told > /opt/ml/model/last; exit 0' TERM"
     text = f"{trap}; echo x > /opt/ml/output/data/x; while :; do sleep .05; done"
@@ -439,6 +492,17 @@ async def test_max_runtime(tmp_path: Path) -> None:
     assert "FailureReason" not in ran.told
     assert ran.files() == {"last": b"told\n"}
     assert ran.files("output.tar.gz") == {"x": b"x\n"}
+
+
+@pytest.mark.proves("ResourceConfig.VolumeSizeInGB")
+async def test_volume_size(tmp_path: Path) -> None:
+    small = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    text = f"fallocate --length 1100MB /opt/ml/output/data/big; {SLEEP}"
+    ran = await run(tmp_path, shell(text), ResourceConfig=small)
+    assert ran.ended == ("Failed", "Failed")
+    assert ran.told["FailureReason"] == (
+        "ClientError: Please use a larger volume: the training job filled VolumeSizeInGB."
+    )
 
 
 async def crowded_out(tmp_path: Path, **more: Any) -> Ran:
@@ -455,6 +519,7 @@ async def crowded_out(tmp_path: Path, **more: Any) -> Ran:
     return ran
 
 
+@pytest.mark.proves("StoppingCondition.MaxWaitTimeInSeconds")
 async def test_max_wait(tmp_path: Path) -> None:
     limits = {"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1}
     ran = await crowded_out(tmp_path, EnableManagedSpotTraining=True, StoppingCondition=limits)
@@ -462,12 +527,30 @@ async def test_max_wait(tmp_path: Path) -> None:
     assert ran.told["TrainingEndTime"] - ran.told["CreationTime"] == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.proves("EnableManagedSpotTraining")
+async def test_managed_spot(tmp_path: Path) -> None:
+    limits = {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 600}
+    text = f"if [ -e {tmp_path}/tried ]; then exit 0; fi; touch {tmp_path}/tried; {SLEEP}"
+    async with open_session(home(tmp_path), lead=True) as session:
+        spec = request(tmp_path, "job", shell(text), EnableManagedSpotTraining=True, StoppingCondition=limits)
+        await session.service.create(spec)
+        await until(session, "job", lambda _job: (tmp_path / "tried").exists())
+        await session.service.interrupt("job")
+        ran = await ended(session, tmp_path)
+    assert (ran.ended, ran.job.attempt) == (("Completed", "Completed"), 2)
+    statuses = [entry["Status"] for entry in ran.told["SecondaryStatusTransitions"]]
+    assert statuses[:5] == ["Starting", "Downloading", "Training", "Interrupted", "Starting"]
+    assert ran.told["EnableManagedSpotTraining"] is True
+
+
+@pytest.mark.proves("StoppingCondition.MaxPendingTimeInSeconds")
 async def test_max_pending(tmp_path: Path) -> None:
     ran = await crowded_out(tmp_path, StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxPendingTimeInSeconds": 1})
     assert ran.ended == ("Stopped", "Stopped")
     assert any("got no place within MaxPendingTimeInSeconds" in notice for notice in ran.job.notices)
 
 
+@pytest.mark.proves("RetryStrategy", "RetryStrategy.MaximumRetryAttempts")
 async def test_retry_strategy(tmp_path: Path) -> None:
     text = f"if [ -e {tmp_path}/tried ]; then exit 0; fi; touch {tmp_path}/tried; {SLEEP}"
     retries = {"RetryStrategy": {"MaximumRetryAttempts": 2}}
@@ -483,6 +566,7 @@ async def test_retry_strategy(tmp_path: Path) -> None:
     assert (wrong.ended, wrong.job.attempt) == (("Failed", "Failed"), 1)
 
 
+@pytest.mark.proves("EnableNetworkIsolation")
 async def test_network_isolation(tmp_path: Path) -> None:
     isolated = await reach(tmp_path, EnableNetworkIsolation=True)
     assert isolated == {"interfaces": ["lo"], "machine": False, "itself": True, "credentials": []}
@@ -490,6 +574,23 @@ async def test_network_isolation(tmp_path: Path) -> None:
     assert (free["interfaces"], free["machine"]) == (machine_interfaces(), True)
 
 
+@pytest.mark.proves("EnableInterContainerTrafficEncryption")
+async def test_traffic_encryption(tmp_path: Path) -> None:
+    ran = await run(tmp_path, shell(KEEP_CONFIG), EnableInterContainerTrafficEncryption=True)
+    assert json.loads(ran.file("resourceconfig.json"))["hosts"] == ["algo-1"]  # nobody to send anything to
+    assert ran.told["EnableInterContainerTrafficEncryption"] is True
+    two = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    with pytest.raises(ValidationRefused, match="jobs of several hosts are not built yet"):
+        await run(tmp_path, shell("true"), EnableInterContainerTrafficEncryption=True, ResourceConfig=two)
+
+
+@pytest.mark.proves(
+    "VpcConfig",
+    "VpcConfig.SecurityGroupIds",
+    "VpcConfig.SecurityGroupIds[]",
+    "VpcConfig.Subnets",
+    "VpcConfig.Subnets[]",
+)
 async def test_vpc_networks(tmp_path: Path) -> None:
     settings = (
         '[networks."closed"]\nsubnets = ["subnet-1", "subnet-2"]\nsecurity_groups = ["sg-1"]\naccess = "none"\n'

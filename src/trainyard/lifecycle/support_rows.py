@@ -1,6 +1,6 @@
 """The support matrix's rows: for every path of the request, what the process launcher does with it.
 
-A case overrides its row for some values. `proof` names the test that shows an honoured row true.
+A case overrides its row for some values. `proof` names the test that shows the row true, wherever it is not refused.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ _HOSTS = "jobs of several hosts are not built yet; one host works today"
 _KMS = "encryption keys are not built yet; leave the key away and the object store's own encryption holds"
 _RULES = "rules do not run yet; the hook's and the profiler's configuration files are written"
 _CONTRACT = "tests/acceptance/test_process_contract.py::"
+_SWITCHED_OFF = "test_switches_that_are_off"
 
 
 def _is(*values: Any) -> Callable[[Any, Mapping[str, Any]], bool]:
@@ -67,12 +68,16 @@ def _no(remark: str) -> Row:
     return Row(REFUSED, remark)
 
 
+def _notice(remark: str, proof: str, *cases: Case) -> Row:
+    return Row(NOTICE, remark, _CONTRACT + proof, cases)
+
+
 def _switch(remark: str) -> Row:
-    return Row(HONOURED, "false is what happens anyway", "", (Case("true", _is(True), REFUSED, remark),))
+    return _yes("false is what happens anyway", _SWITCHED_OFF, Case("true", _is(True), REFUSED, remark))
 
 
 _ALGORITHM = {
-    "": _yes(),
+    "": _yes("", "test_training_image"),
     ".TrainingImage": _yes("resolved through the catalogue", "test_training_image"),
     ".AlgorithmName": _yes("resolved through the catalogue", "test_algorithm_name"),
     ".TrainingInputMode": _yes("", "test_file_mode", Case("not File", _not("File"), REFUSED, _DATA)),
@@ -80,9 +85,11 @@ _ALGORITHM = {
     ".EnableSageMakerMetricsTimeSeries": _yes("", "test_metrics_time_series"),
     ".ContainerEntrypoint": _yes("", "test_container_entrypoint"),
     ".ContainerArguments": _yes("", "test_container_arguments"),
-    ".TrainingImageConfig": _yes("nothing is pulled for a process"),
+    ".TrainingImageConfig": _yes("nothing is pulled for a process", "test_training_image_config"),
     ".TrainingImageConfig.TrainingRepositoryAccessMode": _yes(
-        "nothing is pulled for a process", "", Case("Vpc", _is("Vpc"), REFUSED, "no private registry is reached here")
+        "nothing is pulled for a process",
+        "test_training_image_config",
+        Case("Vpc", _is("Vpc"), REFUSED, "no private registry is reached here"),
     ),
     ".TrainingImageConfig.TrainingRepositoryAuthConfig": _no("no private registry is reached here"),
 }
@@ -109,12 +116,12 @@ _CHANNEL = {
     "[].ShuffleConfig": _no(_DATA),
 }
 _RESOURCES = {
-    "": _yes(),
+    "": _yes("", "test_resource_config"),
     ".InstanceType": _yes("the job gets that many CPUs, bytes of memory and GPUs", "test_instance_type"),
     ".InstanceCount": _yes("", "test_resource_config", Case("not 1", _not(1), REFUSED, _HOSTS)),
-    ".VolumeSizeInGB": Row(NOTICE, "watched: a job that outgrows it fails in the service's words"),
+    ".VolumeSizeInGB": _notice("watched: a job that outgrows it fails in the service's words", "test_volume_size"),
     ".VolumeKmsKeyId": _no(_KMS),
-    ".KeepAlivePeriodInSeconds": Row(NOTICE, "no host is kept: starting anew costs nothing here"),
+    ".KeepAlivePeriodInSeconds": _notice("no host is kept: starting anew costs nothing here", "test_keep_alive"),
     ".InstanceGroups": _no(_HOSTS),
     ".TrainingPlanArn": _no("training plans reserve Amazon's hosts"),
     ".InstancePlacementConfig": _no("UltraServers are Amazon's hosts"),
@@ -125,7 +132,7 @@ _RESOURCES = {
 _OTHERS = {
     "TrainingJobName": _yes("", "test_resource_config"),
     "HyperParameters": _yes("", "test_hyperparameters"),
-    "RoleArn": Row(NOTICE, "stored and echoed; the job gets no credentials: nothing here assumes a role"),
+    "RoleArn": _notice("stored and echoed; the job gets no credentials: nothing here assumes a role", "test_role"),
     "OutputDataConfig": _yes("", "test_output_path"),
     "OutputDataConfig.KmsKeyId": Row(REFUSED, _KMS, "", (Case("empty", _is(""), HONOURED, "no key"),)),
     "OutputDataConfig.CompressionType": _yes("", "test_output_compression_none"),
@@ -135,28 +142,29 @@ _OTHERS = {
     "StoppingCondition.MaxPendingTimeInSeconds": _yes("counts while the job is queued", "test_max_pending"),
     "Tags": _yes("stored, echoed, searchable", "test_tags"),
     "EnableNetworkIsolation": _yes("a private network namespace without any way out", "test_network_isolation"),
-    "EnableInterContainerTrafficEncryption": _yes("holds of itself: one host, no traffic leaves its kernel"),
-    "EnableManagedSpotTraining": Row(
-        NOTICE, "the job is preemptible; interruption and resuming come with checkpoints", "",
-        (Case("false", _is(False), HONOURED, "on-demand is what happens anyway"),),
+    "EnableInterContainerTrafficEncryption": _yes(
+        "holds of itself: one host, no traffic leaves its kernel", "test_traffic_encryption"),
+    "EnableManagedSpotTraining": _notice(
+        "the job is preemptible; interrupted it begins anew, resuming comes with checkpoints", "test_managed_spot",
+        Case("false", _is(False), HONOURED, "on-demand is what happens anyway"),
     ),
     "CheckpointConfig": _no("checkpoints come with the data plane"),
     "DebugHookConfig": _yes("its configuration file is written", "test_debug_hook_config"),
-    "DebugRuleConfigurations": _yes("an empty list", "", _SOME_RULES),
+    "DebugRuleConfigurations": _yes("an empty list", "test_empty_rule_lists", _SOME_RULES),
     "DebugRuleConfigurations[]": _no(_RULES),
     "TensorBoardOutputConfig": _no("syncing of TensorBoard's files comes with the data plane"),
     "ExperimentConfig": _yes("stored, echoed, searchable", "test_experiment_config"),
     "ProfilerConfig": _yes("its configuration file is written", "test_profiler_config"),
-    "ProfilerRuleConfigurations": _yes("an empty list", "", _SOME_RULES),
+    "ProfilerRuleConfigurations": _yes("an empty list", "test_empty_rule_lists", _SOME_RULES),
     "ProfilerRuleConfigurations[]": _no(_RULES),
     "Environment": _yes("", "test_environment"),
     "RetryStrategy": _yes("internal errors alone are retried", "test_retry_strategy"),
-    "RemoteDebugConfig": _yes("a shell here needs no agent"),
+    "RemoteDebugConfig": _yes("a shell here needs no agent", _SWITCHED_OFF),
     "RemoteDebugConfig.EnableRemoteDebug": _switch(
         "no Systems Manager session is open here; use this machine's shell"),
-    "InfraCheckConfig": _yes(),
+    "InfraCheckConfig": _yes("", _SWITCHED_OFF),
     "InfraCheckConfig.EnableInfraCheck": _switch("hosts are not checked here"),
-    "SessionChainingConfig": _yes(),
+    "SessionChainingConfig": _yes("", _SWITCHED_OFF),
     "SessionChainingConfig.EnableSessionTagChaining": _switch("no role session is opened here"),
     "ServerlessJobConfig": _no("managed fine-tuning is Amazon's own"),
     "MlflowConfig": _no("managed MLflow is Amazon's own"),

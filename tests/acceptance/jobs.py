@@ -1,0 +1,109 @@
+"""Real jobs for tests: a request, the program it runs, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainyard.model.job import Condition, Job, SearchQuery
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.wiring.session import Session, open_session
+
+DEADLINE = 60.0
+ROLE = "arn:aws:iam::123456789012:role/trainer"
+KEEP_CONFIG = "cp /opt/ml/input/config/* /opt/ml/model/"
+SLEEP = "exec sleep 600"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A job that ended: as the service tells it, and where its artifacts are."""
+
+    job: Job
+    told: dict[str, Any]
+    log: str
+    output: Path
+
+    @property
+    def ended(self) -> tuple[str, str]:
+        return self.told["TrainingJobStatus"], self.told["SecondaryStatus"]
+
+    def files(self, archive: str = "model.tar.gz") -> dict[str, bytes]:
+        with tarfile.open(self.output / archive) as tar:
+            return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
+
+    def file(self, name: str) -> bytes:
+        assert self.ended[0] == "Completed", (self.told.get("FailureReason"), self.log)
+        return self.files()[name]
+
+
+def request(tmp_path: Path, name: str, algorithm: dict[str, Any], **more: Any) -> TrainingJobSpec:
+    plain = {
+        "TrainingJobName": name,
+        "RoleArn": ROLE,
+        "AlgorithmSpecification": {"TrainingInputMode": "File", **algorithm},
+        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        **more,
+    }
+    return TrainingJobSpec.from_wire(plain)
+
+
+def program(*argv: str, **more: Any) -> dict[str, Any]:
+    return {"TrainingImage": "local/python", "ContainerEntrypoint": list(argv), **more}
+
+
+def shell(text: str, **more: Any) -> dict[str, Any]:
+    return program("/bin/sh", "-c", text, **more)
+
+
+def python(text: str, **more: Any) -> dict[str, Any]:
+    return program(sys.executable, "-c", text, **more)
+
+
+def home(tmp_path: Path, settings: str = "") -> str:
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings:
+        (folder / "trainyard.toml").write_text(settings)
+    return str(folder)
+
+
+async def until(session: Session, name: str, found: Callable[[Job], bool]) -> Job:
+    async with asyncio.timeout(DEADLINE):
+        while not found(job := await session.service.describe(name)):
+            await asyncio.sleep(0.02)
+    return job
+
+
+async def ended(session: Session, tmp_path: Path, name: str = "job") -> Ran:
+    job = await until(session, name, lambda job: job.description.training_job_status not in ("InProgress", "Stopping"))
+    page = await session.service.logs(name)
+    log = "\n".join(event.message for event in page.items)
+    return Ran(job, job.description.to_wire(), log, tmp_path / "out" / name / "output")
+
+
+async def training(session: Session, name: str) -> Job:
+    return await until(session, name, lambda job: job.description.secondary_status == "Training")
+
+
+async def run(tmp_path: Path, algorithm: dict[str, Any], *, settings: str = "", **more: Any) -> Ran:
+    async with open_session(home(tmp_path, settings), lead=True) as session:
+        await session.service.create(request(tmp_path, "job", algorithm, **more))
+        return await ended(session, tmp_path)
+
+
+def channel(name: str, uri: str, distribution: str = "FullyReplicated", **more: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": distribution}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
+
+
+async def found_by(session: Session, name: str, value: str) -> list[str | None]:
+    page = await session.service.search(SearchQuery(conditions=(Condition(name=name, value=value),)))
+    return [job.description.training_job_name for job in page.items]
