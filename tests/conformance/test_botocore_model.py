@@ -14,6 +14,7 @@ from trainyard.model.description import TrainingJobDescription
 from trainyard.model.members import Shape, paths_of
 from trainyard.model.shapes import Items, Mapped, Number, OneOf, Structure, Text
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.update import TrainingJobUpdate
 
 KINDS = {"long": "integer", "timestamp": "float", "double": "float"}
 
@@ -60,6 +61,7 @@ def ours(structure: type[Structure]) -> dict[str, tuple[bool, str, Any]]:
     [
         ("CreateTrainingJob", "input_shape", TrainingJobSpec),
         ("DescribeTrainingJob", "output_shape", TrainingJobDescription),
+        ("UpdateTrainingJob", "input_shape", TrainingJobUpdate),
     ],
 )
 def test_every_member_is_botocores(operation: str, side: str, structure: type[Structure]) -> None:

@@ -97,12 +97,18 @@ def _standing(record: JobRecord) -> dict[str, Any]:
         ],
         "FailureReason": record.failure_reason,
     }
+    if record.status == "Completed" and _keep_alive(record.spec):  # no host is ever kept here
+        wire["WarmPoolStatus"] = {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 0}
     if record.final_metrics:
         wire["FinalMetricDataList"] = [
             {"MetricName": metric.name, "Value": as_float32(metric.value), "Timestamp": float(int(metric.at))}
             for metric in record.final_metrics
         ]
     return wire
+
+
+def _keep_alive(spec: TrainingJobSpec) -> int:
+    return (spec.resource_config.keep_alive_period_in_seconds or 0) if spec.resource_config else 0
 
 
 def _times(record: JobRecord) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from trainyard.model.job import Job, JobSummary, ListQuery, Plan, SearchQuery, S
 from trainyard.model.keys import Scope
 from trainyard.model.ledger import Change, JobEvent, LogEvent, Page
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.update import TrainingJobUpdate
 
 
 class TrainingService(Protocol):
@@ -33,6 +34,10 @@ class TrainingService(Protocol):
 
     async def search(self, query: SearchQuery) -> Page[Job]:
         """Jobs by any member, tag, hyperparameter or metric."""
+        ...
+
+    async def update(self, update: TrainingJobUpdate) -> Job:
+        """Change what may change on a job; repeating it is harmless. Raises ResourceNotFound, ValidationRefused."""
         ...
 
     async def stop(self, name: str) -> None:

@@ -30,15 +30,19 @@ class Preflight:
 
     async def place_of(self, spec: TrainingJobSpec) -> Placement:
         """Where it will run. Raises ValidationRefused or ResourceLimitExceeded with what to do about it."""
-        refused = list(self.refusals(spec, self.place))
-        if refused:
-            raise ValidationRefused("; ".join(problem.message for problem in refused))
+        self.check_fields(spec)
         self._check_metrics(spec)
         resolution = await self.runtime.resolve(spec)
         if resolution.placement is None:
             raise ValidationRefused("; ".join(problem.message for problem in resolution.problems))
         await self._check_channels(spec)
         return await self._sized(spec, resolution.placement)
+
+    def check_fields(self, spec: TrainingJobSpec) -> None:
+        """Refuse what this place does not do. Raises ValidationRefused."""
+        refused = list(self.refusals(spec, self.place))
+        if refused:
+            raise ValidationRefused("; ".join(problem.message for problem in refused))
 
     def _check_metrics(self, spec: TrainingJobSpec) -> None:
         algorithm = spec.algorithm_specification

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from trainyard.lifecycle import decide, searching
+from trainyard.lifecycle import decide, searching, updating
 from trainyard.lifecycle.describing import description_of
 from trainyard.lifecycle.stopping import GRACE
 from trainyard.lifecycle.transitions import enter
@@ -21,6 +21,7 @@ from trainyard.model.observation import Seen, StopCause
 from trainyard.model.record import JobRecord, Placement
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import SecondaryStatus
+from trainyard.model.update import TrainingJobUpdate
 from trainyard.yard.engine import Yard
 from trainyard.yard.logs import JobLogs
 from trainyard.yard.preflight import Preflight
@@ -89,6 +90,25 @@ class YardService:
         ]
         page, token = searching.page_of(found, query)
         return Page(tuple([await self._job(record) for record in page]), token)
+
+    async def update(self, update: TrainingJobUpdate) -> Job:
+        """Change what may change; what this place refuses in a new job is refused here too."""
+
+        def changed(record: JobRecord) -> JobRecord:
+            objection = updating.objection(record, update)
+            if objection is not None:
+                raise ValidationRefused(objection)
+            moved = updating.updated(record, update, self._yard.clock.now())
+            if moved is not record:
+                self._preflight.check_fields(moved.spec)
+            return moved
+
+        record = await self._change(update.training_job_name, changed)
+        message = "The job was updated; an attempt that runs already keeps the settings that it started with."
+        await self._yard.ledger.append_events(
+            record.uid, [JobEvent(at=self._yard.clock.now(), reason="Updated", message=message)]
+        )
+        return await self._job(record)
 
     async def stop(self, name: str) -> None:
         """Ask a job to end gracefully."""
