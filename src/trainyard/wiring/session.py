@@ -27,7 +27,7 @@ from trainyard.runtimes.local.runtime import LocalOptions, LocalRuntime
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import SqliteLedger
 from trainyard.stores.sqlite.store import SqliteJobStore
-from trainyard.wiring import leadership
+from trainyard.wiring import leadership, networks
 from trainyard.wiring.catalogue import Alias, Catalogue, Program
 from trainyard.wiring.home import Home
 from trainyard.wiring.settings import Settings, load
@@ -190,11 +190,11 @@ def _resolve(catalogue: Catalogue, settings: Settings, spec: TrainingJobSpec) ->
     program = catalogue.resolve(spec)
     if not isinstance(program, Program):
         return Resolution(placement=None, problems=program)
-    network = _network(settings, spec)
+    network = networks.network_of(settings.networks, spec)
     if isinstance(network, Problem):
         return Resolution(placement=None, problems=(network,))
     plain: dict[str, object] = {
-        "argv": list(program.command(spec)), "env": dict(program.env), "network": network,
+        "argv": list(program.command(spec)), "env": dict(program.env), **network,
         "fault_of_exit": dict(program.fault_of_exit),
         "metrics": [list(pair) for pair in program.metrics],
     }  # fmt: skip
@@ -202,17 +202,3 @@ def _resolve(catalogue: Catalogue, settings: Settings, spec: TrainingJobSpec) ->
         launcher="process", image=program.label, needs=Resources(cpus=1.0), program=plain, notices=program.notices
     )
     return Resolution(placement=placement)
-
-
-def _network(settings: Settings, spec: TrainingJobSpec) -> str | Problem:
-    if spec.vpc_config is None:
-        return "host"
-    for network in settings.networks.values():
-        known = {*network.get("subnets", []), *network.get("security_groups", [])}
-        if {*spec.vpc_config.subnets, *spec.vpc_config.security_group_ids} <= known:
-            return str(network.get("access", "host"))
-    text = (
-        "No network in trainyard.toml has these subnets and security groups: "
-        f"{', '.join((*spec.vpc_config.subnets, *spec.vpc_config.security_group_ids))}."
-    )
-    return Problem(path=("VpcConfig",), message=text, code="unknown-network")

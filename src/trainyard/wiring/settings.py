@@ -45,7 +45,7 @@ _TABLES: dict[str, dict[str, type | tuple[type, ...]]] = {
 _NAMED: dict[str, dict[str, type | tuple[type, ...]]] = {
     "buckets": {"folder": str, "endpoint": str, "region": str, "access_key": str, "secret_key": str, "embedded": bool},
     "images": {"command": list, "python": str, "env": dict},
-    "networks": {"subnets": list, "security_groups": list, "access": str},
+    "networks": {"subnets": list, "security_groups": list, "access": str, "peers": list},
 }
 
 
@@ -87,7 +87,7 @@ def load(path: Path) -> Settings:
     for name, known in _TABLES.items():
         _check_table(path, name, plain.get(name, {}), known)
     for key, network in plain.get("networks", {}).items():
-        if isinstance(network, dict) and network.get("access", "host") not in ("host", "none"):
+        if isinstance(network, dict) and network.get("access", "host") not in ("host", "none", "peers"):
             raise TrainyardError(f'{path}: networks."{key}".access must be "host" or "none".')
     for name, known in _NAMED.items():
         for key, table in _mapping(path, name, plain.get(name, {})).items():

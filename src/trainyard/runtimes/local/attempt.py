@@ -3,7 +3,8 @@
 attempt.json     the resolved order, written once by the engine        journal.json   what was reached
 supervisor.json  who supervises                                        shim.json      the host's first process
 exit.json        how the program ended                                 stop.json      that it shall end, and why
-progress.json    the transfer under way                                logs/ usage/ hosts/algo-1/opt/ml/
+progress.json    the transfer under way                                gateway.json   who joins it to its peers
+logs/ usage/ hosts/algo-1/opt/ml/
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class Attempt:
     def shim(self) -> Path:
         """Identity of the shim."""
         return self.folder / "shim.json"
+
+    @property
+    def gateway(self) -> Path:
+        """Identity of the process that joins the job's network to its peers, where it has such a network."""
+        return self.folder / "gateway.json"
 
     @property
     def exit(self) -> Path:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import socket
 import struct
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,8 +24,10 @@ class IsolationUnavailable(Exception):  # noqa: N818 - it names a state
     """The system gives no network namespace, so a promised isolation would be a lie."""
 
 
-def enter(ml: Path, *, hostname: str, isolate: bool) -> tuple[bool, bool, list[str]]:
-    """Give the calling process private namespaces and /opt/ml = `ml`.
+def enter(
+    ml: Path, *, hostname: str, isolate: bool, names: Mapping[str, str] | None = None
+) -> tuple[bool, bool, list[str]]:
+    """Give the calling process private namespaces and /opt/ml = `ml`; `names` are hosts to know by an address.
 
     Returns (the next child is first of a pid namespace, /opt/ml is private, notices). Call it in a fresh fork.
     """
@@ -41,7 +44,9 @@ def enter(ml: Path, *, hostname: str, isolate: bool) -> tuple[bool, bool, list[s
     if _LIBC.unshare(NEWUTS) == 0:
         name = hostname.encode()
         _LIBC.sethostname(name, len(name))
-    mounted = _private_mounts(ml, hostname)
+    mounted = _private_mounts(ml)
+    if not (mounted and _bind_hosts(ml.parent.parent, {hostname: "127.0.0.1", **(names or {})})) and names:
+        raise IsolationUnavailable("this system gives no private /etc/hosts, so the network's peers have no names")
     if not mounted:
         notices.append("This system gives no private mounts: /opt/ml is not private; SM_* point at real folders.")
     first = _LIBC.unshare(NEWPID) == 0
@@ -53,6 +58,16 @@ def enter(ml: Path, *, hostname: str, isolate: bool) -> tuple[bool, bool, list[s
 def fresh_proc() -> None:
     """Show the pid namespace's own processes; for its first process."""
     _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+
+
+def join_network(pid: int) -> None:
+    """Enter the network namespace of another process of ours. Call it in a fresh fork. Raises OSError."""
+    kinds = ("net",) if os.geteuid() == 0 else ("user", "net")
+    opened = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds]
+    for descriptor in opened:
+        if _LIBC.setns(descriptor, 0) != 0:
+            raise OSError(ctypes.get_errno(), "the network namespace cannot be entered")
+        os.close(descriptor)
 
 
 def die_with_parent(number: int) -> None:
@@ -84,7 +99,7 @@ def _user_namespace() -> bool:
     return True
 
 
-def _private_mounts(ml: Path, hostname: str) -> bool:
+def _private_mounts(ml: Path) -> bool:
     if _LIBC.unshare(NEWNS) != 0:
         return False
     _mount("none", "/", None, _REC | _PRIVATE)
@@ -101,7 +116,6 @@ def _private_mounts(ml: Path, hostname: str) -> bool:
         for descriptor in (source, *kept.values()):
             os.close(descriptor)
     _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV)  # noqa: S108 - the program's own shared memory
-    _bind_hosts(ml.parent.parent, hostname)
     return bound
 
 
@@ -114,12 +128,25 @@ def _bind_back(name: str, descriptor: int) -> None:
     _mount(source, str(target), None, _BIND | _REC)
 
 
-def _bind_hosts(scratch: Path, hostname: str) -> None:
-    """The job's hosts resolve by name, whatever the machine's own file says."""
-    names = scratch / "etc-hosts"
-    with suppress(OSError):
-        names.write_text(f"{Path('/etc/hosts').read_text()}\n127.0.0.1 {hostname}\n")
-        _mount(str(names), "/etc/hosts", None, _BIND)
+def _bind_hosts(scratch: Path, names: Mapping[str, str]) -> bool:
+    """The job's hosts and peers resolve by name, whatever the machine's own file says."""
+    hosts = scratch / "etc-hosts"
+    try:
+        hosts.write_text(_hosts_file(Path("/etc/hosts").read_text(), names))
+    except OSError:
+        return False
+    return _mount(str(hosts), "/etc/hosts", None, _BIND)
+
+
+def _hosts_file(machines: str, names: Mapping[str, str]) -> str:
+    """The job's own names first; what the machine says of those names is left out."""
+    kept = []
+    for line in machines.splitlines():
+        address, *known = line.partition("#")[0].split() or [""]
+        others = [name for name in known if name.lower() not in names]
+        if others:
+            kept.append(f"{address} {' '.join(others)}")
+    return "\n".join([*(f"{address} {name}" for name, address in names.items()), *kept, ""])
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> bool:

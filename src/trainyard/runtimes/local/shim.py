@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from trainyard.kit import atomic
-from trainyard.runtimes.local import identity, namespaces
+from trainyard.runtimes.local import descriptors, identity, namespaces
 from trainyard.runtimes.local.attempt import Attempt
 
 NO_SUCH_PROGRAM = 127  # as shells and container engines say
@@ -46,7 +46,7 @@ def _forked(attempt: Attempt, order: dict[str, Any], lock: int) -> dict[str, Any
     child = os.fork()
     if child == 0:
         signal.set_wakeup_fd(-1)
-        _close_all_but(writing, lock)
+        descriptors.close_all_but(writing, lock)
         _become(attempt, order, writing, lock)
     os.close(writing)
     with open(reading, "rb") as pipe:
@@ -56,13 +56,12 @@ def _forked(attempt: Attempt, order: dict[str, Any], lock: int) -> dict[str, Any
     return answer
 
 
-def _close_all_but(*kept: int) -> None:
-    """Leave nothing of the supervisor's open, above all not its lock: the shim would hold it for ever."""
-    low = 3
-    for descriptor in sorted(kept):
-        os.closerange(low, descriptor)
-        low = descriptor + 1
-    os.closerange(low, 1024)
+def see_to_gateway(attempt: Attempt, order: dict[str, Any], who: dict[str, Any]) -> None:
+    """Replace the way to the job's peers where it was killed; nothing to do for a job without peers."""
+    if order.get("peers"):
+        from trainyard.runtimes.local import gateway  # noqa: PLC0415 - other jobs do not pay for it
+
+        gateway.replace_if_gone(attempt, order, who)
 
 
 def _become(attempt: Attempt, order: dict[str, Any], writing: int, lock: int) -> NoReturn:
@@ -71,27 +70,40 @@ def _become(attempt: Attempt, order: dict[str, Any], writing: int, lock: int) ->
         os.setsid()
         folder = os.open(attempt.folder, os.O_RDONLY | os.O_DIRECTORY)
         log = os.open(attempt.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        first, mounted, notices = namespaces.enter(attempt.ml, hostname="algo-1", isolate=order["isolate"])
+        way = _gateway(attempt, order)
+        first, mounted, notices = namespaces.enter(
+            attempt.ml, hostname="algo-1", isolate=order["isolate"], names=way.names if way else None
+        )
         released, gate = os.pipe()
         shim = os.fork()
         if shim == 0:
-            for descriptor in (gate, writing, lock):
-                os.close(descriptor)
+            descriptors.close_all_but(folder, log, released)
             if not os.read(released, 1):  # not before its identity is on the disk, and not without it
                 os._exit(0)
             os.close(released)
             _run(order, folder, log, first=first, mounted=mounted)
         who = identity.identify(shim)
+        if way is not None:
+            way.open(who)
         atomic.write_json(attempt.shim, who)
         os.write(writing, json.dumps({"identity": who, "notices": notices}).encode())
         os.write(gate, b"\n")
     except namespaces.IsolationUnavailable as error:
-        text = f"enableNetworkIsolation cannot be kept on this machine ({error}); the program was not started."
+        text = f"The job's network cannot be kept apart on this machine ({error}); the program was not started."
         os.write(writing, json.dumps({"refused": text}).encode())
     except OSError as error:
         os.write(writing, json.dumps({"refused": f"the program's host could not be prepared: {error}"}).encode())
     finally:
         os._exit(0)
+
+
+def _gateway(attempt: Attempt, order: dict[str, Any]) -> Any:
+    """The way to the job's peers, which begins in the machine's network; none for a job without peers."""
+    if not order.get("peers"):
+        return None
+    from trainyard.runtimes.local import gateway  # noqa: PLC0415 - other jobs do not pay for it
+
+    return gateway.Gateway(attempt, order["peers"])
 
 
 def _run(order: dict[str, Any], folder: int, log: int, *, first: bool, mounted: bool) -> NoReturn:

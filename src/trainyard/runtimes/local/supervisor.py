@@ -123,6 +123,7 @@ class Supervisor:
             tick, volume_due = TICK, self._clock.boottime() + VOLUME_EVERY
             while identity.is_alive(who):
                 self._pass_wishes_on(who)
+                shim.see_to_gateway(self._attempt, self._order, who)
                 with suppress(OSError):  # what cannot be noted now is noted later; the program goes on
                     tick = TICK if log.look() else min(LONGEST_TICK, 2 * tick)
                     use.look()
