@@ -1,4 +1,4 @@
-"""Networks of trainyard.toml: real listeners on this machine, and jobs that reach those of their network and no other."""
+"""Networks of trainyard.toml: real listeners on this machine, and jobs that reach those of their network alone."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def network(*peers: str) -> str:
 
 
 async def called(tmp_path: Path, settings: str, *places: str, **more: Any) -> dict[str, str]:
-    ran = await run(tmp_path, python(CALLER, ContainerArguments=list(places)), settings=settings, VpcConfig=SUBNET, **more)
+    ran = await run(
+        tmp_path, python(CALLER, ContainerArguments=list(places)), settings=settings, VpcConfig=SUBNET, **more
+    )
     return dict(json.loads(ran.file("seen.json")))
 
 
@@ -247,7 +249,9 @@ async def test_an_ordinary_user_has_peers_too(tmp_path: Path) -> None:
             shutil.copytree(source / name, folder / "src/trainyard" / name)
         shutil.copy(source / "__init__.py", folder / "src/trainyard")
         script = folder / "script.py"
-        script.write_text(REPEATING + CALLER.replace("/opt/ml/model", str(folder)).replace("sys.argv[1:]", "sys.argv[3:]"))
+        script.write_text(
+            REPEATING + CALLER.replace("/opt/ml/model", str(folder)).replace("sys.argv[1:]", "sys.argv[3:]")
+        )
         attempt = Attempt(folder / "attempt")
         for name in ("logs", "usage", "hosts/algo-1/opt/ml/code"):
             (attempt.folder / name).mkdir(parents=True)
@@ -277,7 +281,7 @@ async def test_an_ordinary_user_has_peers_too(tmp_path: Path) -> None:
 
 
 ORDER = {
-    "version": 1, "job_uid": "u", "poke_socket": "/nowhere/poke.sock", "env": {}, "isolate": True, "runtime_left": 600.0,
-    "grace": 1.0, "volume_bytes": 0, "log_cap": 1 << 20, "usage_interval": 10.0, "fault_of_exit": {}, "stage_argv": [],
-    "upload_argv": ["/bin/false"], "helper_env": {}, "output_folders": [],
+    "version": 1, "job_uid": "u", "poke_socket": "/nowhere/poke.sock", "env": {}, "isolate": True, "grace": 1.0,
+    "runtime_left": 600.0, "volume_bytes": 0, "log_cap": 1 << 20, "usage_interval": 10.0, "fault_of_exit": {},
+    "stage_argv": [], "upload_argv": ["/bin/false"], "helper_env": {}, "output_folders": [],
 }  # fmt: skip

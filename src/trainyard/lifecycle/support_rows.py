@@ -136,7 +136,7 @@ _OTHERS = {
     "OutputDataConfig": _yes("", "test_output_path"),
     "OutputDataConfig.KmsKeyId": Row(REFUSED, _KMS, "", (Case("empty", _is(""), HONOURED, "no key"),)),
     "OutputDataConfig.CompressionType": _yes("", "test_output_compression_none"),
-    "VpcConfig": _yes("the ids are networks named in trainyard.toml; an unknown one is refused", "test_vpc_networks"),
+    "VpcConfig": _yes("the ids are networks of trainyard.toml: host, none, or listed peers", "test_vpc_networks"),
     "StoppingCondition": _yes("", "test_max_runtime"),
     "StoppingCondition.MaxWaitTimeInSeconds": _yes("counts from creation", "test_max_wait"),
     "StoppingCondition.MaxPendingTimeInSeconds": _yes("counts while the job is queued", "test_max_pending"),

@@ -1,52 +1,23 @@
-"""trainyard.toml: what the user decided, checked; an unknown or ill-typed key is an error that names it."""
+"""trainyard.toml: what the user decided, checked whole; every fault is told at once, with its line and its key."""
 
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainyard.kit import atomic
 from trainyard.model.errors import TrainyardError
+from trainyard.wiring.settings_rows import KINDS, SETTINGS, TABLES, Setting
+from trainyard.wiring.settings_rules import contradictions
+from trainyard.wiring.settings_text import template
 
-TEMPLATE = """\
-# Decided when this home was made. `trainyard doctor` prints where each thing goes.
-
-# Where s3:// goes for buckets not named below: "embedded" (a folder of this home) or "amazon".
-default_store = "embedded"
-
-[defaults]
-account = "000000000000"
-region = "us-east-1"
-
-# [buckets."my-data"]
-# folder = "/data/my-data"          # or: endpoint = "https://…", region = "…", access_key = "…", secret_key = "…"
-
-# [images."my-image"]
-# command = ["python", "train.py"]
-
-# [capacity]
-# cpus = 2.0
-# oversize = "refuse"               # instead of running a larger instance type at this machine's size
-
-# [networks."private"]
-# subnets = ["subnet-1"]
-# security_groups = ["sg-1"]
-# access = "none"                   # or "host"
-"""
-
-_TABLES: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "defaults": {"account": str, "region": str},
-    "capacity": {"cpus": (int, float), "memory_gib": (int, float), "gpus": int, "oversize": str},
-    "logs": {"cap_bytes": int},
-    "metrics": {"usage_interval_seconds": (int, float)},
-}
-_NAMED: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "buckets": {"folder": str, "endpoint": str, "region": str, "access_key": str, "secret_key": str, "embedded": bool},
-    "images": {"command": list, "python": str, "env": dict},
-    "networks": {"subnets": list, "security_groups": list, "access": str, "peers": list},
-}
+Path_ = tuple[str, ...]
+Fault = tuple[Path_, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +25,7 @@ class Settings:
     """The file's tables, each value checked; absent tables are empty."""
 
     default_store: str = "embedded"
+    unknown_role: str = "allow"
     defaults: dict[str, Any] = field(default_factory=dict)
     capacity: dict[str, Any] = field(default_factory=dict)
     logs: dict[str, Any] = field(default_factory=dict)
@@ -61,6 +33,7 @@ class Settings:
     buckets: dict[str, dict[str, Any]] = field(default_factory=dict)
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    roles: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def account(self) -> str:
@@ -74,44 +47,135 @@ class Settings:
 
 
 def load(path: Path) -> Settings:
-    """Read the file, or write it from the template where there is none. Raises TrainyardError naming the key."""
+    """Read the file, or write it from the template where there is none. Raises TrainyardError naming every fault."""
     if not path.exists():
-        path.write_text(TEMPLATE, encoding="utf-8")
+        atomic.write_bytes(path, template().encode(), mode=0o600)  # it may come to hold keys
     try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        plain = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainyardError(f"{path}: {error}") from error
-    _check_names(path, "", plain, ["default_store", *_TABLES, *_NAMED])
-    if plain.get("default_store", "embedded") not in ("embedded", "amazon"):
-        raise TrainyardError(f'{path}: default_store must be "embedded" or "amazon".')
-    for name, known in _TABLES.items():
-        _check_table(path, name, plain.get(name, {}), known)
-    for key, network in plain.get("networks", {}).items():
-        if isinstance(network, dict) and network.get("access", "host") not in ("host", "none", "peers"):
-            raise TrainyardError(f'{path}: networks."{key}".access must be "host" or "none".')
-    for name, known in _NAMED.items():
-        for key, table in _mapping(path, name, plain.get(name, {})).items():
-            _check_table(path, f'{name}."{key}"', table, known)
+    faults = list(_faults(plain)) or list(contradictions(plain))
+    if faults:
+        lines = lines_of(text)
+        raise TrainyardError("\n".join(_told(path, fault, lines) for fault in faults))
     return Settings(**plain)
 
 
-def _check_table(path: Path, name: str, table: Any, known: dict[str, Any]) -> None:
-    entries = _mapping(path, name, table)
-    _check_names(path, f"{name}.", entries, list(known))
-    for key, value in entries.items():
-        if not isinstance(value, known[key]) or (isinstance(value, bool) and known[key] is not bool):
-            raise TrainyardError(f"{path}: {name}.{key} has the wrong type: {value!r}.")
+def lines_of(text: str) -> dict[Path_, int]:
+    """In which line each table and key begins: the parser does not tell. A key inside an inline table has none."""
+    lines: dict[Path_, int] = {}
+    table: Path_ = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _steps(header[1] + " = 0")
+            lines.setdefault(table, number)
+        elif key := _KEY.match(line):
+            lines.setdefault((*table, *_steps(key[1] + " = 0")), number)
+    return lines
 
 
-def _mapping(path: Path, name: str, table: Any) -> dict[str, Any]:
-    if not isinstance(table, dict):
-        raise TrainyardError(f"{path}: {name} must be a table.")
-    return table
+_HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?$")
+_KEY = re.compile(r"""\s*((?:[\w.-]|"[^"]*"|'[^']*'|\s)+?)\s*=""")
 
 
-def _check_names(path: Path, prefix: str, given: dict[str, Any], known: list[str]) -> None:
-    for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}."
-            raise TrainyardError(f"{path}: there is no setting {prefix}{key}{hint}")
+def _steps(assignment: str) -> Path_:
+    try:
+        value: Any = tomllib.loads(assignment)
+    except tomllib.TOMLDecodeError:
+        return ()
+    steps: list[str] = []
+    while isinstance(value, dict):
+        key, value = next(iter(value.items()))
+        steps.append(key)
+    return tuple(steps)
+
+
+def _told(path: Path, fault: Fault, lines: Mapping[Path_, int]) -> str:
+    steps, text = fault
+    number = next((lines[steps[:end]] for end in range(len(steps), 0, -1) if steps[:end] in lines), None)
+    return f"{path}{'' if number is None else f':{number}'}: {text}"
+
+
+def dotted(steps: Path_) -> str:
+    """A key as the file spells it: `networks."a b".access`."""
+    return ".".join(step if re.fullmatch(r"[\w-]+", step) else f'"{step}"' for step in steps)
+
+
+def _faults(plain: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong with single keys."""
+    tops = [setting.key for setting in SETTINGS if not setting.table]
+    groups = dict.fromkeys(name.partition(".")[0] for name in TABLES if name)
+    for key, value in plain.items():
+        if key in tops:
+            yield from _value_faults((key,), value, _known("")[key])
+        elif key not in groups:
+            yield (key,), f"there is no setting {_hint(key, [*tops, *groups])}"
+        elif not isinstance(value, dict):
+            yield (key,), f"{key} must be a table."
+        elif key in TABLES:
+            yield from _table_faults((key,), value, _known(key))
+        else:
+            yield from _named_faults(key, value)
+
+
+def _named_faults(group: str, tables: Mapping[str, Any]) -> Iterator[Fault]:
+    for name, table in tables.items():
+        if isinstance(table, dict):
+            yield from _table_faults((group, name), table, _known(f"{group}.*"))
+        else:
+            yield (group, name), f"{dotted((group, name))} must be a table."
+
+
+def _known(table: str) -> dict[str, Setting]:
+    return {setting.key: setting for setting in SETTINGS if setting.table == table}
+
+
+def _table_faults(steps: Path_, table: Mapping[str, Any], known: Mapping[str, Setting]) -> Iterator[Fault]:
+    for key, value in table.items():
+        place = (*steps, key)
+        if key in known:
+            yield from _value_faults(place, value, known[key])
+        else:
+            yield place, f"there is no setting {dotted(steps)}.{_hint(key, list(known))}"
+
+
+def _value_faults(place: Path_, value: Any, setting: Setting) -> Iterator[Fault]:
+    name = dotted(place)
+    if not _IS[setting.kind](value):
+        yield place, f"{name} must be {KINDS[setting.kind]}, not {_shown(value, setting)}."
+    elif setting.choices and value not in setting.choices:
+        choices = " or ".join(f'"{choice}"' for choice in setting.choices)
+        yield place, f'{name} must be {choices}, not "{value}".'
+    elif setting.least is not None and not value >= setting.least:
+        yield place, f"{name} must be {setting.least:.12g} or more, not {value}."
+    elif setting.above is not None and not setting.above < value < float("inf"):
+        yield place, f"{name} must be more than {setting.above:.12g}, not {value}."
+    elif setting.pattern is not None and not re.fullmatch(setting.pattern, value):
+        yield place, f'{name} must look like {setting.example}, not "{value}".'
+    elif setting.kind == "text" and not value:
+        yield place, f"{name} must not be empty."
+
+
+def _shown(value: Any, setting: Setting) -> str:
+    """A wrong value, but never a secret's."""
+    return "a value of another type" if "key" in setting.key or "token" in setting.key else repr(value)
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+_IS: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "whole": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "switch": lambda value: isinstance(value, bool),
+    "texts": _texts,
+    "words": lambda value: isinstance(value, dict) and _texts(list(value.values())),
+}
+
+
+def _hint(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"{key}; did you mean {near[0]}?" if near else f"{key}; there are {', '.join(known)}."

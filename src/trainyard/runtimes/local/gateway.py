@@ -140,7 +140,7 @@ def _take(caller: socket.socket, target: tuple[str, int] | None, *, is_full: boo
 def _relay(caller: socket.socket, target: tuple[str, int]) -> None:
     """Dial the peer, then carry both directions until both have ended; a peer that is not there resets the caller."""
     try:
-        peer = socket.create_connection((target[0].encode(), target[1]), timeout=DIALLING)
+        peer = socket.create_connection(target, timeout=DIALLING)
     except OSError:
         _reset(caller)
         return

@@ -12,7 +12,6 @@ import os
 import socket
 import struct
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000

@@ -32,7 +32,7 @@ class Peer:
     def parse(cls, text: str) -> Peer:
         """Read one line. Raises ValueError with a sentence that says what is wrong."""
         host, colon, port = text.rpartition(":")
-        if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+        if not colon or not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
             raise ValueError(f"{text!r} names no port: write host:port, address:port or network:port.")
         bracketed = host.startswith("[") and host.endswith("]")
         if ":" in host and not bracketed:
@@ -41,7 +41,8 @@ class Peer:
         network = _network(host)
         if network is not None:
             return cls(int(port), network=network)
-        if bracketed or "/" in host or len(host) > 253 or not _NAME.fullmatch(host) or host[-1].isdecimal():
+        numeric = host.rpartition(".")[2].isdecimal()  # an address with a slip in it
+        if bracketed or numeric or len(host) > 253 or not _NAME.fullmatch(host):
             raise ValueError(f"{text!r} names neither a host nor an address nor a network.")
         return cls(int(port), name=host.lower().rstrip("."))
 

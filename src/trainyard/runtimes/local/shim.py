@@ -47,7 +47,7 @@ def _forked(attempt: Attempt, order: dict[str, Any], lock: int) -> dict[str, Any
     if child == 0:
         signal.set_wakeup_fd(-1)
         descriptors.close_all_but(writing, lock)
-        _become(attempt, order, writing, lock)
+        _become(attempt, order, writing)
     os.close(writing)
     with open(reading, "rb") as pipe:
         told = pipe.read()
@@ -64,7 +64,7 @@ def see_to_gateway(attempt: Attempt, order: dict[str, Any], who: dict[str, Any])
         gateway.replace_if_gone(attempt, order, who)
 
 
-def _become(attempt: Attempt, order: dict[str, Any], writing: int, lock: int) -> NoReturn:
+def _become(attempt: Attempt, order: dict[str, Any], writing: int) -> NoReturn:
     """Enter the namespaces and fork the shim proper, which may be the first of its pid namespace."""
     try:
         os.setsid()
