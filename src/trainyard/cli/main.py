@@ -17,6 +17,7 @@ VERBS = {
     "validate": ("checking", "Report every problem of manifests, with file:line:column."),
     "plan": ("checking", "Say what would happen, field by field; change nothing."),
     "explain": ("checking", "Explain a field: type, limits, what it does here."),
+    "crd": ("defining", "Print the TrainingJob's custom resource definition."),
     "list": ("looking", "List jobs, newest first."),
     "describe": ("looking", "Tell everything about a job."),
     "logs": ("looking", "Show a job's output."),

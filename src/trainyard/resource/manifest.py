@@ -81,13 +81,18 @@ def read_manifests(source: str | bytes, file: str) -> list[Document]:
 def write_manifest(spec: TrainingJobSpec, name: str) -> str:
     """A Kubernetes manifest in ACK's spelling, with exactly the members that the spec gives."""
     manifest = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}, "spec": to_ack(spec.to_wire())}
+    return as_yaml(manifest)
+
+
+def as_yaml(document: Any) -> str:
+    """A document as block YAML, members in their own order, no line broken."""
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     yaml.allow_unicode = True
     yaml.width = 1_000_000
     text = io.StringIO()
-    yaml.dump(manifest, text)
+    yaml.dump(document, text)
     return text.getvalue()
 
 
