@@ -75,18 +75,22 @@ def home(tmp_path: Path, settings: str = "") -> str:
     return str(folder)
 
 
-async def until(session: Session, name: str, found: Callable[[Job], bool]) -> Job:
-    async with asyncio.timeout(DEADLINE):
+async def until(session: Session, name: str, found: Callable[[Job], bool], deadline: float = DEADLINE) -> Job:
+    async with asyncio.timeout(deadline):
         while not found(job := await session.service.describe(name)):
             await asyncio.sleep(0.02)
     return job
 
 
-async def ended(session: Session, tmp_path: Path, name: str = "job") -> Ran:
-    job = await until(session, name, lambda job: job.description.training_job_status not in ("InProgress", "Stopping"))
+async def ended(session: Session, tmp_path: Path, name: str = "job", deadline: float = DEADLINE) -> Ran:
+    job = await until(session, name, _is_final, deadline)
     page = await session.service.logs(name)
     log = "\n".join(event.message for event in page.items)
     return Ran(job, job.description.to_wire(), log, tmp_path / "out" / name / "output")
+
+
+def _is_final(job: Job) -> bool:
+    return job.description.training_job_status not in ("InProgress", "Stopping")
 
 
 async def training(session: Session, name: str) -> Job:

@@ -84,6 +84,7 @@ env = { KIND = "ours" }
 
 
 @pytest.mark.proves("AlgorithmSpecification", "AlgorithmSpecification.TrainingImage")
+@pytest.mark.case(42)
 async def test_training_image(tmp_path: Path) -> None:
     image = "registry.example.com/team/trainer:3"
     ran = await run(tmp_path, {"TrainingImage": image}, settings=TRAINER)
@@ -116,6 +117,7 @@ async def test_training_image_config(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("AlgorithmSpecification.ContainerArguments", "AlgorithmSpecification.ContainerArguments[]")
+@pytest.mark.case(42)
 async def test_container_arguments(tmp_path: Path) -> None:
     arguments = ["two words", "$HOME", "--flag=ü", "*"]
     ran = await run(tmp_path, {"TrainingImage": "team/trainer", "ContainerArguments": arguments}, settings=TRAINER)
@@ -123,6 +125,7 @@ async def test_container_arguments(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("AlgorithmSpecification.ContainerEntrypoint", "AlgorithmSpecification.ContainerEntrypoint[]")
+@pytest.mark.case(42)
 async def test_container_entrypoint(tmp_path: Path) -> None:
     tell = "import os, sys; print(sys.argv[1:], os.getcwd(), sys.stdin.read() == '', os.isatty(1), os.getppid())"
     alone = await run(tmp_path / "alone", python(tell))
@@ -194,6 +197,7 @@ async def test_input_channels(tmp_path: Path) -> None:
     "AlgorithmSpecification.MetricDefinitions[].Name",
     "AlgorithmSpecification.MetricDefinitions[].Regex",
 )
+@pytest.mark.case(82)
 async def test_metric_definitions(tmp_path: Path) -> None:
     definitions = [{"Name": "loss", "Regex": "loss=([0-9.]+)"}, {"Name": "never", "Regex": "never=([0-9.]+)"}]
     text = KEEP_CONFIG + "; echo loss=0.5; echo loss=0.25 >&2; echo loss=many; echo loss=0.0036"
@@ -208,6 +212,7 @@ async def test_metric_definitions(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("AlgorithmSpecification.EnableSageMakerMetricsTimeSeries")
+@pytest.mark.case(84)
 async def test_metrics_time_series(tmp_path: Path) -> None:
     write = """
 import json, os, time
@@ -246,9 +251,10 @@ async def test_hyperparameters(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("Environment")
+@pytest.mark.case(65)
 async def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OF_THE_CALLER", "not for the program")
-    given = {"PLAIN": "1", "TEXT": 'two "words"\nand $HOME ü', "DMLC_INTERFACE": "lo"}
+    given = {"PLAIN": "1", "EMPTY": "", "TEXT": 'two "words"\nand $HOME ü', "DMLC_INTERFACE": "lo"}
     dump = "import json, os; open('/opt/ml/model/env', 'w').write(json.dumps(dict(os.environ)))"
     ran = await run(tmp_path, python(dump), Environment=given)
     seen = json.loads(ran.file("env"))
@@ -423,6 +429,7 @@ async def test_experiment_config(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("OutputDataConfig", "OutputDataConfig.S3OutputPath")
+@pytest.mark.case(49, 50)
 async def test_output_path(tmp_path: Path) -> None:
     text = """
         mkdir -p /opt/ml/model/deep && echo weights > /opt/ml/model/deep/w && chmod 750 /opt/ml/model/deep/w
@@ -444,6 +451,7 @@ async def test_output_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("OutputDataConfig.CompressionType")
+@pytest.mark.case(51)
 async def test_output_compression_none(tmp_path: Path) -> None:
     text = "mkdir /opt/ml/model/deep; echo w > /opt/ml/model/deep/w; echo s > /opt/ml/output/data/s"
     output = {"S3OutputPath": f"file://{tmp_path}/out", "CompressionType": "NONE"}
@@ -484,6 +492,7 @@ async def test_instance_type(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("StoppingCondition", "StoppingCondition.MaxRuntimeInSeconds")
+@pytest.mark.case(69)
 async def test_max_runtime(tmp_path: Path) -> None:
     trap = "trap 'echo told > /opt/ml/model/last; exit 0' TERM"
     text = f"{trap}; echo x > /opt/ml/output/data/x; while :; do sleep .05; done"
@@ -520,6 +529,7 @@ async def crowded_out(tmp_path: Path, **more: Any) -> Ran:
 
 
 @pytest.mark.proves("StoppingCondition.MaxWaitTimeInSeconds")
+@pytest.mark.case(75)
 async def test_max_wait(tmp_path: Path) -> None:
     limits = {"MaxRuntimeInSeconds": 1, "MaxWaitTimeInSeconds": 1}
     ran = await crowded_out(tmp_path, EnableManagedSpotTraining=True, StoppingCondition=limits)
@@ -551,6 +561,7 @@ async def test_max_pending(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("RetryStrategy", "RetryStrategy.MaximumRetryAttempts")
+@pytest.mark.case(76)
 async def test_retry_strategy(tmp_path: Path) -> None:
     text = f"if [ -e {tmp_path}/tried ]; then exit 0; fi; touch {tmp_path}/tried; {SLEEP}"
     retries = {"RetryStrategy": {"MaximumRetryAttempts": 2}}
@@ -567,6 +578,7 @@ async def test_retry_strategy(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("EnableNetworkIsolation")
+@pytest.mark.case(64)
 async def test_network_isolation(tmp_path: Path) -> None:
     isolated = await reach(tmp_path, EnableNetworkIsolation=True)
     assert isolated == {"interfaces": ["lo"], "machine": False, "itself": True, "credentials": []}
@@ -613,6 +625,7 @@ async def test_vpc_networks(tmp_path: Path) -> None:
 # Programs that do wrong
 
 
+@pytest.mark.case(46)
 async def test_a_program_that_exits_1_fails_with_its_code_and_keeps_its_output(tmp_path: Path) -> None:
     ran = await run(tmp_path, shell("echo partial > /opt/ml/output/data/log; exit 1"))
     assert ran.told["FailureReason"] == "AlgorithmError: Exit Code: 1"
@@ -620,6 +633,7 @@ async def test_a_program_that_exits_1_fails_with_its_code_and_keeps_its_output(t
     assert ran.files("output.tar.gz") == {"log": b"partial\n"}
 
 
+@pytest.mark.case(45)
 async def test_ten_megabytes_of_failure_become_1024_characters(tmp_path: Path) -> None:
     raising = "open('/opt/ml/output/failure', 'w').write('ü' * 5_000_000); raise ValueError('too much')"
     ran = await run(tmp_path, python(raising))

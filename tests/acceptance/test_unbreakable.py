@@ -124,6 +124,7 @@ def test_a_killed_supervisor_is_replaced_and_the_program_never_notices(home: Pat
     assert_one_writer_counted_to(home, 200)
 
 
+@pytest.mark.case(77)
 def test_a_killed_leader_leaves_the_job_running_and_its_end_is_known(home: Path, tmp_path: Path) -> None:
     file = witness(tmp_path, "orphan", 150)
     environment = {**os.environ, "TRAINYARD_HOME": str(home)}

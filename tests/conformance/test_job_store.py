@@ -189,6 +189,7 @@ async def test_lists(store: SqliteJobStore, query: ListQuery, expected: list[str
 
 @pytest.mark.parametrize("sort_by", ["Name", "CreationTime", "Status"])
 @pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.case(80)
 async def test_pages_show_each_job_once_while_others_come_and_go(
     store: SqliteJobStore, sort_by: str, descending: bool
 ) -> None:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from trainyard.lifecycle.defaults import wants_time_series
 from trainyard.model.keys import JobKey
 from trainyard.model.spec import Channel, TrainingJobSpec
 
@@ -48,15 +49,6 @@ def contract_env(*, spec: TrainingJobSpec, job: JobKey) -> dict[str, str]:
     if wants_time_series(spec):
         variables["SAGEMAKER_METRICS_DIRECTORY"] = METRICS_DIRECTORY
     return {**variables, **(spec.environment or {})}
-
-
-def wants_time_series(spec: TrainingJobSpec) -> bool:
-    """EnableSageMakerMetricsTimeSeries; on by itself where there is a metric definition, as the API says."""
-    algorithm = spec.algorithm_specification
-    if algorithm is None:
-        return False
-    given = algorithm.enable_sagemaker_metrics_time_series
-    return bool(algorithm.metric_definitions) if given is None else given
 
 
 def input_mode(spec: TrainingJobSpec, channel: Channel) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from trainyard.lifecycle import naming, stopping
+from trainyard.lifecycle import defaults, naming, stopping
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.job import JobSummary
 from trainyard.model.record import JobRecord
@@ -13,9 +13,7 @@ from trainyard.model.spec import TrainingJobSpec
 
 # Members of the request that the answer echoes as they are.
 _ECHOED = (
-    "AlgorithmSpecification",
     "RoleArn",
-    "ResourceConfig",
     "VpcConfig",
     "CheckpointConfig",
     "DebugHookConfig",
@@ -61,7 +59,13 @@ def summary_of(record: JobRecord) -> JobSummary:
 def _echo(spec: TrainingJobSpec) -> dict[str, Any]:
     given = spec.to_wire()
     wire: dict[str, Any] = {name: given[name] for name in _ECHOED if name in given}
-    wire["OutputDataConfig"] = {"KmsKeyId": "", **given["OutputDataConfig"]}
+    # ACK's controller asks again for ever where one of these is null.
+    wire["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **given["OutputDataConfig"]}
+    if "AlgorithmSpecification" in given:
+        series = {"EnableSageMakerMetricsTimeSeries": defaults.wants_time_series(spec)}
+        wire["AlgorithmSpecification"] = {**given["AlgorithmSpecification"], **series}
+    if "ResourceConfig" in given:
+        wire["ResourceConfig"] = {"InstanceCount": 0, **given["ResourceConfig"]}
     wire["HyperParameters"] = dict(sorted(given.get("HyperParameters", {}).items()))
     if given.get("InputDataConfig"):
         wire["InputDataConfig"] = [
@@ -118,8 +122,8 @@ def _times(record: JobRecord) -> dict[str, Any]:
         "TrainingStartTime": record.training_started_at,
         "TrainingEndTime": record.training_ended_at,
     }
-    if record.status.is_final and record.training_started_at is not None:
-        wire["TrainingTimeInSeconds"] = max(1, int(record.training_seconds))
+    if record.training_started_at is not None and record.training_ended_at is not None:
+        wire["TrainingTimeInSeconds"] = max(1, int(record.training_ended_at - record.training_started_at))
         wire["BillableTimeInSeconds"] = max(1, int(record.billable_seconds))
     return wire
 

@@ -1,0 +1,14 @@
+"""What the service does where a request says nothing. Applied on reading, never written into a spec."""
+
+from __future__ import annotations
+
+from trainyard.model.spec import TrainingJobSpec
+
+
+def wants_time_series(spec: TrainingJobSpec) -> bool:
+    """EnableSageMakerMetricsTimeSeries; on by itself where there is a metric definition, as the API says."""
+    algorithm = spec.algorithm_specification
+    if algorithm is None:
+        return False
+    given = algorithm.enable_sagemaker_metrics_time_series
+    return bool(algorithm.metric_definitions) if given is None else given
