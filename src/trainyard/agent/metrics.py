@@ -126,7 +126,9 @@ def _time_series(entry: dict[str, object], at: float) -> Iterator[Point]:
     name, value, step = entry.get("MetricName"), _number(entry.get("Value")), entry.get("IterationNumber")
     stamp = _number(entry.get("Timestamp"))
     dated = at if stamp is None else stamp
-    if isinstance(name, str) and 0 < len(name) <= 255 and value is not None and at - OLDEST <= dated <= at + NEWEST:
+    if not isinstance(name, str) or not 0 < len(name) <= 255 or not name.isprintable():  # half a surrogate is no text
+        return
+    if value is not None and at - OLDEST <= dated <= at + NEWEST:
         yield Point(name=name, value=value, at=dated, step=_step(step))
 
 

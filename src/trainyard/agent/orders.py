@@ -18,8 +18,13 @@ class ChannelOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOrder:
-    """One folder to upload to `uri`: an archive, or file by file where `archive` is False."""
+    """One folder to upload to `uri`: an archive, or file by file where `archive` is False.
 
+    root   : our own folder, which the program sees as /opt/ml.
+    folder : the way from there; any part of it may have been replaced by the program.
+    """
+
+    root: str
     folder: str
     uri: str
     archive: bool

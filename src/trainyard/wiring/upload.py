@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from trainyard.agent import outputs
 from trainyard.agent.orders import TransferOrders
@@ -15,7 +14,7 @@ async def _upload(transfer: Transfer, orders: TransferOrders, store: ObjectStore
     notices: list[str] = []
     model_uri = None
     for order in orders.outputs:
-        if outputs.is_empty(Path(order.folder)):
+        if outputs.is_empty(order):
             continue
         transfer.begin("model" if order.is_model else "output", None)
         notices += await outputs.upload(store, order, transfer.folder)

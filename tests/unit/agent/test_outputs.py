@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from trainyard.agent import outputs
 from trainyard.agent.orders import OutputOrder
-from trainyard.agent.outputs import pack, upload
+from trainyard.agent.outputs import upload
+from trainyard.kit import beneath
+from trainyard.model.errors import ValidationRefused
 from trainyard.objects.buckets import Buckets, Route
 
 
@@ -31,7 +34,12 @@ async def _uris(store: Buckets) -> list[str]:
 
 def _order(folder: Path, *, archive: bool) -> OutputOrder:
     uri = "s3://b/job/output/model" + ".tar.gz" * archive
-    return OutputOrder(folder=str(folder), uri=uri, archive=archive, is_model=True)
+    return OutputOrder(root=str(folder.parent), folder=folder.name, uri=uri, archive=archive, is_model=True)
+
+
+def pack(folder: Path, archive: Path) -> tuple[str, ...]:
+    with beneath.folder(folder, "") as descriptor:
+        return outputs.pack(descriptor, archive)
 
 
 def test_members_are_named_owned_and_dated_as_recorded(folder: Path, tmp_path: Path) -> None:
@@ -115,3 +123,93 @@ async def test_without_compression_every_file_is_an_object(folder: Path, store: 
     assert notice.startswith("pipe ")
     assert await _uris(store) == ["s3://b/job/output/model/code/a.py", "s3://b/job/output/model/model.bin"]
     assert await store.get("s3://b/job/output/model/code/a.py") == b"a"
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    made = tmp_path / "secret"
+    made.mkdir()
+    (made / "key").write_text("hidden")
+    return made
+
+
+@pytest.mark.parametrize("archive", [True, False])
+async def test_a_link_in_the_folders_place_is_refused(
+    folder: Path, secret: Path, store: Buckets, tmp_path: Path, archive: bool
+) -> None:
+    folder.rmdir()
+    folder.symlink_to(secret)
+    with pytest.raises(ValidationRefused, match="/opt/ml/model is no folder but a link"):
+        await upload(store, _order(folder, archive=archive), tmp_path)
+    assert await _uris(store) == []
+
+
+async def test_a_link_on_the_way_to_the_folder_is_refused(tmp_path: Path, secret: Path, store: Buckets) -> None:
+    (secret / "data").mkdir()
+    (secret / "data/key").write_text("hidden")
+    (tmp_path / "output").symlink_to(secret)
+    order = OutputOrder(root=str(tmp_path), folder="output/data", uri="s3://b/o.tar.gz", archive=True, is_model=False)
+    with pytest.raises(ValidationRefused, match="/opt/ml/output/data is no folder"):
+        await upload(store, order, tmp_path)
+
+
+async def test_without_archive_only_links_that_stay_inside_are_followed(
+    folder: Path, secret: Path, store: Buckets, tmp_path: Path
+) -> None:
+    (folder / "blobs").mkdir()
+    (folder / "blobs/w").write_text("weights")
+    (folder / "deep").mkdir()
+    (folder / "deep/relative").symlink_to("../blobs/w")
+    (folder / "absolute").symlink_to("/opt/ml/model/blobs/w")
+    (folder / "by-folder").symlink_to("blobs")
+    (folder / "away").symlink_to(secret / "key")
+    (folder / "up").symlink_to("../secret/key")
+    (folder / "round").symlink_to("round")
+    (folder / "through").symlink_to("way/key")
+    (folder / "way").symlink_to(secret)
+    notices = await upload(store, _order(folder, archive=False), tmp_path)
+    base = "s3://b/job/output/model/"
+    assert [uri.removeprefix(base) for uri in await _uris(store)] == ["absolute", "blobs/w", "deep/relative"]
+    assert await store.get(base + "deep/relative") == await store.get(base + "absolute") == b"weights"
+    assert sorted(notice.split(" ")[0] for notice in notices) == ["away", "by-folder", "round", "through", "up", "way"]
+    assert sum("its link leads out of the folder" in notice for notice in notices) == 4
+
+
+async def test_a_file_that_becomes_a_link_after_the_look_is_not_read(
+    folder: Path, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "w").write_text("weights")
+    (folder / "x").write_text("more")
+    opened = beneath.open_file
+
+    def swapped(parent: int, name: str) -> int:
+        if name == "w":
+            (folder / "w").unlink()
+            (folder / "w").symlink_to(secret / "key")
+        return opened(parent, name)
+
+    monkeypatch.setattr(beneath, "open_file", swapped)
+    [notice] = pack(folder, tmp_path / "a.tar.gz")
+    assert notice.startswith("w could not be read")
+    with tarfile.open(tmp_path / "a.tar.gz") as tar:
+        assert tar.getnames() == ["x"]
+
+
+@pytest.mark.parametrize("archive", [True, False])
+async def test_what_lies_too_deep_or_is_odd_is_told_in_few_words(
+    folder: Path, store: Buckets, tmp_path: Path, archive: bool
+) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    for _ in range(beneath.DEEPEST + 5):
+        os.mkdir("d", dir_fd=descriptor)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = deeper
+    os.close(descriptor)
+    for number in range(50):
+        os.mkfifo(os.fsencode(folder) + b"/pipe-\xff-%d" % number)
+    notices = await upload(store, _order(folder, archive=archive), tmp_path)
+    assert len(notices) == outputs.MOST_NOTICES + 1
+    assert "lies more than 200 folders deep" in notices[0]
+    assert notices[-1] == "31 more files or folders were left out."
+    assert all(notice.encode() and len(notice) < 400 for notice in notices)

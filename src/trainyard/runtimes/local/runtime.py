@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
 from trainyard.agent.orders import ChannelOrder, OutputOrder, TransferOrders
-from trainyard.kit import atomic, detached
+from trainyard.kit import atomic, beneath, detached
 from trainyard.lifecycle import naming, stopping
 from trainyard.model.errors import Transient
 from trainyard.model.keys import RunKey
@@ -42,6 +41,8 @@ from trainyard.runtimes.local.attempt import VERSION, Attempt
 
 _PACKAGE_ROOT = str(Path(__file__).parents[3])
 _GB = 10**9
+METRICS = "output/metrics/sagemaker"  # below /opt/ml
+MOST_METRIC_FILES = 256  # that are looked at; a process of a job writes one
 BALLAST = 64 * 1024  # bytes that a supervisor can free to tell of a full disk
 
 
@@ -109,17 +110,14 @@ class LocalRuntime:
 
     async def discard(self, job_uid: str) -> None:
         """Forget everything of a job."""
-        await asyncio.to_thread(shutil.rmtree, self._options.attempts / job_uid, True)
+        await asyncio.to_thread(beneath.remove, self._options.attempts, job_uid)
 
     async def streams(self, key: RunKey) -> Sequence[Stream]:
         """The log, the host's use, and the metrics directory's files."""
         attempt = self._attempt(key)
         found = [Stream("log", "algo-1")] if attempt.log.exists() else []
         found += [Stream("usage", "algo-1")] if attempt.usage.exists() else []
-        metrics = attempt.ml / "output" / "metrics" / "sagemaker"
-        if metrics.is_dir():
-            found += [Stream("metrics", name) for name in sorted(os.listdir(metrics)) if name.endswith(".json")]
-        return found
+        return found + [Stream("metrics", name) for name in await asyncio.to_thread(_metric_files, attempt.ml)]
 
     async def read(self, key: RunKey, stream: Stream, offset: int, limit: int) -> Chunk:
         """Bytes of a stream; a freed middle is stepped over and told."""
@@ -197,12 +195,10 @@ class LocalRuntime:
             for channel in spec.input_data_config or ()
             if channel.data_source.s3_data_source is not None
         )  # fmt: skip
-        archive = not naming.is_uncompressed(spec)
+        archive, root = not naming.is_uncompressed(spec), str(attempt.ml)
         outputs = (
-            OutputOrder(folder=str(attempt.ml / "model"), uri=naming.model_uri(spec), archive=archive, is_model=True),
-            OutputOrder(
-                folder=str(attempt.ml / "output" / "data"), uri=naming.output_uri(spec), archive=archive, is_model=False
-            ),
+            OutputOrder(root=root, folder="model", uri=naming.model_uri(spec), archive=archive, is_model=True),
+            OutputOrder(root=root, folder="output/data", uri=naming.output_uri(spec), archive=archive, is_model=False),
         )
         return TransferOrders(channels=channels, outputs=outputs, routes=self._options.routes)
 
@@ -222,18 +218,20 @@ class LocalRuntime:
             return
         identity.send(atomic.read_json(attempt.shim), signal.SIGKILL)
         for folder in ("input/data", "model", "output/data", "checkpoints", "code"):
-            shutil.rmtree(attempt.ml / folder, ignore_errors=True)
+            beneath.remove(attempt.ml, folder)
         attempt.released.touch()
 
     def _read(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> Chunk:
-        path = _path_of(attempt, stream)
         complete = (atomic.read_json(attempt.journal) or {}).get("outcome") is not None
+        gap = _gap(attempt.log, offset) if stream.kind == "log" else 0
+        cap = self._options.log_cap if stream.kind == "metrics" else sys.maxsize  # a file may claim any length
         try:
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-                gap = _gap(path, offset)
+            with beneath.file(*_place_of(attempt, stream)) as file:
                 file.seek(offset + gap)
-                data = file.read(limit)
+                data = file.read(min(limit, max(0, cap - offset)))
         except OSError:
+            data = b""
+        if not data:
             return Chunk(offset, b"", offset, complete=complete)
         end = offset + gap + len(data)
         return Chunk(offset + gap, data, end, gap=gap, complete=complete and len(data) < limit)
@@ -261,12 +259,22 @@ def _dict(value: object) -> dict[str, str]:
     return dict(value) if isinstance(value, dict) else {}
 
 
-def _path_of(attempt: Attempt, stream: Stream) -> Path:
-    if stream.kind == "log":
-        return attempt.log
-    if stream.kind == "usage":
-        return attempt.usage
-    return attempt.ml / "output" / "metrics" / "sagemaker" / Path(stream.name).name
+def _place_of(attempt: Attempt, stream: Stream) -> tuple[Path, str]:
+    """A folder of ours, and the way to the stream's file below it."""
+    if stream.kind == "metrics":
+        return attempt.ml, f"{METRICS}/{Path(stream.name).name}"
+    path = attempt.log if stream.kind == "log" else attempt.usage
+    return path.parent, path.name
+
+
+def _metric_files(ml: Path) -> list[str]:
+    """Files of the metrics directory that a name can be stored of, as many as an honest program writes."""
+    try:
+        with beneath.folder(ml, METRICS) as folder:
+            names = [name for name in os.listdir(folder) if name.endswith(".json") and name.isprintable()]
+    except OSError:
+        return []
+    return sorted(names)[:MOST_METRIC_FILES]
 
 
 def _gap(path: Path, offset: int) -> int:

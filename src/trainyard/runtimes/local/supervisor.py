@@ -23,7 +23,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[2])  # before our own imports: no site, no environment is trusted to find us
 
-from trainyard.kit import atomic
+from trainyard.kit import atomic, beneath
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.crashpoint import crashpoint
 from trainyard.runtimes.local import identity, namespaces, shim
@@ -183,7 +183,7 @@ class Supervisor:
         code = atomic.read_json(self._attempt.exit)["code"]
         model_uri = None
         wish = self._wish() if self._journal.has_deadline("grace") else None  # one that came too late changes nothing
-        if any(not _is_empty(Path(folder)) for folder in self._order["output_folders"]):
+        if any(not beneath.is_empty(self._attempt.ml, folder) for folder in self._order["output_folders"]):
             self._journal.reach("uploading")
             crashpoint("uploading")
             model_uri = self._uploaded(is_success=code == 0 and wish is None)
@@ -213,8 +213,7 @@ class Supervisor:
     def _failure_text(self) -> str:
         """The failure file's beginning; a link or a device in its place is no failure file."""
         try:
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-            with open(os.open(self._attempt.ml / "output" / "failure", flags), "rb") as file:
+            with beneath.file(self._attempt.ml, "output/failure") as file:
                 return file.read(FAILURE_FILE).decode("utf-8", "replace").strip()[:1024]
         except OSError:
             return ""
@@ -250,12 +249,6 @@ class Supervisor:
 
 
 _ENDING_OF = {"max-runtime": "max-runtime", "max-wait": "max-wait", "interrupted": "interrupted"}
-
-
-def _is_empty(folder: Path) -> bool:
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-        return next(entries, None) is None
-    return True
 
 
 def main() -> None:
