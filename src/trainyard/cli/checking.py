@@ -1,8 +1,7 @@
-"""init, validate, plan, explain: before anything runs."""
+"""init, validate, plan: before anything runs."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from typing import Any
@@ -12,11 +11,11 @@ import click
 from trainyard.cli import output
 from trainyard.cli.errors import REFUSED, line_of
 from trainyard.cli.manifests import ROLE, admitted, documents_of, judged, script_request, specs_of
-from trainyard.cli.output import format_option, safe
+from trainyard.cli.options import format_option
+from trainyard.cli.output import safe
 from trainyard.cli.sessions import with_session
 from trainyard.lifecycle import naming, support
 from trainyard.model.errors import ServiceError
-from trainyard.model.members import Member, Shape, members_of
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.resource.manifest import write_manifest
@@ -71,45 +70,6 @@ def plan_command(file: str, form: str) -> None:
         for plan in plans:
             _print_plan(plan)
     sys.exit(REFUSED if any(plan["refused"] for plan in plans) else 0)
-
-
-@click.command("explain")
-@click.argument("field", default="")
-def explain_command(field: str) -> None:
-    """Explain a field, in either spelling: `trainyard explain resourceConfig.instanceType`."""
-    path, shape, member = _found([step for step in field.removeprefix("spec.").split(".") if step])
-    if member is not None:
-        required = "required" if member.required else "optional"
-        click.echo(f"{'.'.join(path)}: {shape.kind}, {required}")
-    innermost = shape
-    while innermost.item is not None:
-        innermost = innermost.item
-    if innermost.structure is not None:
-        click.echo(innermost.structure.__doc__)
-        for name, inner in members_of(innermost.structure).items():
-            click.echo(f"  {name}: {inner.shape.kind}{' (required)' if inner.required else ''}")
-    if innermost.constraint is not None:
-        click.echo(safe(f"limits: {innermost.constraint}"[:2000]))
-
-
-def _found(steps: list[str]) -> tuple[list[str], Shape, Member | None]:
-    path: list[str] = []
-    member: Member | None = None
-    shape = Shape("structure", structure=TrainingJobSpec)
-    for step in steps:
-        while shape.item is not None:
-            shape = shape.item
-        known = members_of(shape.structure) if shape.structure else {}
-        wanted = step.removesuffix("[]").lower()
-        match = next((name for name in known if name.lower() == wanted), None)
-        if match is None:
-            near = difflib.get_close_matches(wanted, [name.lower() for name in known], n=1)
-            hint = "".join(f" Did you mean {name}?" for name in known if name.lower() in near)
-            raise click.UsageError(f"There is no field {step!r} in {'.'.join(path) or 'a TrainingJob'}.{hint}")
-        member = known[match]
-        shape = member.shape
-        path.append(match)
-    return path, shape, member
 
 
 async def _plans(session: Session, specs: list[TrainingJobSpec]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from trainyard.cli import output
-from trainyard.cli.looking import seconds
+from trainyard.cli.options import AGE
 from trainyard.cli.sessions import with_session
 from trainyard.kit.clock import SystemClock
 from trainyard.model.job import ListQuery
@@ -21,11 +21,13 @@ from trainyard.wiring.session import Session
 
 
 @click.command("prune")
-@click.option("--older-than", default="7d", show_default=True, metavar="AGE", help="How long a job has been final.")
+@click.option(
+    "--older-than", type=AGE, default="7d", show_default=True, metavar="AGE", help="How long a job has been final."
+)
 @click.option("--dry-run", is_flag=True, help="Only say which.")
-def prune_command(older_than: str, *, dry_run: bool) -> None:
+def prune_command(older_than: float, *, dry_run: bool) -> None:
     """Delete final jobs older than a given age: records, logs, what is left of their data. Artifacts stay."""
-    before = SystemClock().now() - seconds(older_than)
+    before = SystemClock().now() - older_than
 
     async def prune(session: Session) -> None:
         page = await session.service.list(ListQuery(limit=1000, modified_before=before, descending=False))
@@ -101,3 +103,15 @@ def _bytes(path: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(folder, name)).st_blocks * 512
     return total
+
+
+@click.command("version")
+def version_command() -> None:
+    """Show the versions of what matters here: ours, Python's, the built-in algorithms'."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    rows = [("trainyard", version("trainyard")), ("python", sys.version.split()[0])]
+    for name in ("xgboost-cpu", "obstore", "pydantic"):
+        with contextlib.suppress(PackageNotFoundError):
+            rows.append((name, version(name)))
+    output.table(("WHAT", "VERSION"), rows)

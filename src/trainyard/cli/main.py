@@ -16,13 +16,13 @@ VERBS = {
     "init": ("checking", "Print a manifest to start from."),
     "validate": ("checking", "Report every problem of manifests, with file:line:column."),
     "plan": ("checking", "Say what would happen, field by field; change nothing."),
-    "explain": ("checking", "Explain a field: type, limits, what it does here."),
+    "explain": ("explaining", "Explain a field: type, limits, what it does here."),
     "crd": ("defining", "Print the TrainingJob's custom resource definition."),
-    "list": ("looking", "List jobs, newest first."),
-    "describe": ("looking", "Tell everything about a job."),
-    "logs": ("looking", "Show a job's output."),
-    "metrics": ("looking", "Show a job's metrics."),
-    "events": ("looking", "Show what happened to a job."),
+    "list": ("listing", "List jobs, newest first."),
+    "describe": ("describing", "Tell everything about a job."),
+    "logs": ("reading", "Show a job's output."),
+    "metrics": ("measuring", "Show a job's metrics."),
+    "events": ("describing", "Show what happened to a job."),
     "stop": ("acting", "Stop jobs gracefully."),
     "delete": ("acting", "Forget final jobs."),
     "interrupt": ("acting", "Take a managed-spot job's place away, as a rehearsal."),
@@ -33,6 +33,7 @@ VERBS = {
     "doctor": ("keeping", "Check this machine and say where everything is."),
     "serve": ("keeping", "Lead the engine as a server."),
     "completion": ("keeping", "Print the shell completion script."),
+    "version": ("keeping", "Show the versions of what matters here."),
 }
 ALIASES = {"ls": "list", "ps": "list", "get": "describe"}
 
@@ -53,6 +54,18 @@ class Verbs(click.Group):
         command: click.Command = getattr(module, f"{name}_command")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command of the first word; a misspelt one is told its nearest."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], [*VERBS, *ALIASES], n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """The verbs with their lines, importing none."""
         with formatter.section("Commands"):
@@ -71,21 +84,23 @@ def trainyard(ctx: click.Context, home: str | None, region: str | None, account:
 
 
 def main() -> None:
-    """Run the command; every error of ours is a sentence and an exit status, never a traceback."""
+    """Run the command; every error is a sentence and an exit status, never a traceback."""
     if sys.platform == "win32":
         sys.exit("Trainyard does not run on Windows; use WSL.")
     try:
-        # Without standalone mode click turns an Exit into the value that it returns; commands return nothing.
-        sys.exit(trainyard(standalone_mode=False))
+        # Without standalone mode click returns the status of an Exit; commands return nothing.
+        status = trainyard(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        status = 2
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        status = 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(141)
-    except Exception as error:  # noqa: BLE001 - `explain` raises again what is not ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still unwritten has no reader either
+        status = 141
+    except Exception as error:  # noqa: BLE001 - the last place that can tell a person
         from trainyard.cli.errors import explain
 
-        sys.exit(explain(error))
+        status = explain(error)
+    sys.exit(status)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 
-from trainyard.cli.looking import last_lines, print_line
 from trainyard.cli.manifests import admitted, renamed, script_request, specs_of
 from trainyard.cli.output import coloured, in_colour, safe, size
+from trainyard.cli.reading import last_lines, print_line
 from trainyard.cli.sessions import with_session
 from trainyard.lifecycle import naming
 from trainyard.model.errors import ValidationRefused

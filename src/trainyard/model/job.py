@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trainyard.model.description import TrainingJobDescription
+from trainyard.model.listing import JobSummary as JobSummary  # noqa: PLC0414 - told and asked together with the rest
+from trainyard.model.listing import ListQuery as ListQuery  # noqa: PLC0414
 from trainyard.model.observation import Progress
 from trainyard.model.problems import Problem
-from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,38 +33,6 @@ class Job:
     launcher: str = ""
     image: str = ""
     exit_code: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSummary:
-    """One line of a list. Times in seconds since the epoch."""
-
-    name: str
-    arn: str
-    status: TrainingJobStatus
-    secondary: SecondaryStatus
-    created_at: float
-    modified_at: float
-    ended_at: float | None = None
-    failure_reason: str | None = None
-    instance: str = ""
-    image: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListQuery:
-    """ListTrainingJobs: filters, order and page. Times in seconds since the epoch, exclusive."""
-
-    limit: int = 100
-    token: str | None = None
-    name_contains: str | None = None
-    status: TrainingJobStatus | None = None
-    created_after: float | None = None
-    created_before: float | None = None
-    modified_after: float | None = None
-    modified_before: float | None = None
-    sort_by: str = "CreationTime"  # Name | CreationTime | Status
-    descending: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from trainyard.model.job import Job, JobSummary, ListQuery, Plan, SearchQuery, Series
 from trainyard.model.keys import Scope
-from trainyard.model.ledger import Change, JobEvent, LogEvent, Page
+from trainyard.model.ledger import Change, JobEvent, LogEvent, Page, Point
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.update import TrainingJobUpdate
 
@@ -79,6 +79,10 @@ class TrainingService(Protocol):
 
     async def metrics(self, name: str, *, metric: str | None = None, since: float | None = None) -> Sequence[Series]:
         """Series of the algorithm's metrics and of the hosts' use."""
+        ...
+
+    async def newest(self, name: str) -> Sequence[Point]:
+        """The newest point of each of the algorithm's metrics: cheap, however long the series are."""
         ...
 
     async def events(self, name: str, *, token: str | None = None) -> Page[JobEvent]:

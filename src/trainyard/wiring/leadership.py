@@ -60,16 +60,23 @@ class Leadership:
             self._lock = None
 
 
-def staleness(home: Home, now: float) -> float | None:
-    """Seconds since a leader last showed life; None while one leads."""
+def is_led(home: Home) -> bool:
+    """Whether anybody leads now."""
     with suppress(FileNotFoundError):
         lock = os.open(home.leader_lock, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return None
+            return True
         finally:
             os.close(lock)
+    return False
+
+
+def staleness(home: Home, now: float) -> float | None:
+    """Seconds since a leader last showed life; None while one leads."""
+    if is_led(home):
+        return None
     try:
         return max(0.0, now - home.leader_beat.stat().st_mtime)
     except FileNotFoundError:

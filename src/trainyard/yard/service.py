@@ -16,7 +16,7 @@ from trainyard.lifecycle.transitions import enter
 from trainyard.model.errors import ResourceInUse, ResourceNotFound, StaleRecord, ValidationRefused
 from trainyard.model.job import Job, JobSummary, ListQuery, SearchQuery, Series
 from trainyard.model.keys import JobKey, Scope
-from trainyard.model.ledger import Change, JobEvent, LogEvent, Page
+from trainyard.model.ledger import Change, JobEvent, LogEvent, Page, Point
 from trainyard.model.observation import Seen, StopCause
 from trainyard.model.record import JobRecord, Placement
 from trainyard.model.spec import TrainingJobSpec
@@ -177,6 +177,11 @@ class YardService:
             Series(name=name, host=host, points=tuple((point.at, point.value) for point in group))
             for (host, name), group in groupby(ordered, key=lambda point: (point.host, point.name))
         ]
+
+    async def newest(self, name: str) -> Sequence[Point]:
+        """The newest point of each of the algorithm's metrics."""
+        record = await self._record(name)
+        return await self._yard.ledger.last_points(record.uid)
 
     async def events(self, name: str, *, token: str | None = None) -> Page[JobEvent]:
         """What happened, oldest first."""

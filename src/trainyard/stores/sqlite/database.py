@@ -50,8 +50,11 @@ class Database:
         return await asyncio.wrap_future(done)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` on a connection for reading."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._reader()))
+        """Run `work` on a connection for reading. Raises TrainyardError for a file that cannot be read."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._reader()))
+        except sqlite3.Error as error:
+            raise _explained(error, self._path) from error
 
     def close(self) -> None:
         """Finish every write that was asked for, then close."""
@@ -92,7 +95,7 @@ class Database:
         try:
             connection = connect(self._path)
         except sqlite3.DatabaseError as error:
-            raise TrainyardError(f"{self._path} is no store of ours, or it is damaged: {error}") from error
+            raise _explained(error, self._path) from error
         try:
             migrate(connection)
         except sqlite3.DatabaseError as error:
@@ -199,4 +202,14 @@ def _explained(error: sqlite3.Error, path: Path) -> TrainyardError:
         return Transient(f"The disk that holds {path.parent} is full; free some space and try again.", after=5.0)
     if "locked" in text or "busy" in text:
         return Transient(f"{path} is held by another process; try again.", after=1.0)
+    if "malformed" in text or "not a database" in text:
+        return TrainyardError(
+            f"{path} is no store of ours, or it is damaged ({text}). Nothing was touched. Put a copy back, or move it "
+            f"and {path.name}-wal away to begin anew: models and data stay where they are."
+        )
+    if "readonly" in text or "unable to open" in text:
+        return TrainyardError(
+            f"{path} cannot be opened for writing ({text}). Look at the permissions of {path.parent}, or name another "
+            "home: --home, or TRAINYARD_HOME."
+        )
     return TrainyardError(f"{path} cannot be used: {text}")

@@ -1,0 +1,74 @@
+"""list: the jobs of a home, newest first. It imports nothing of the engine unless a job must be looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+
+from trainyard.cli import output
+from trainyard.cli.options import format_option
+from trainyard.cli.output import moment
+from trainyard.kit.clock import SystemClock
+from trainyard.model.ledger import Page
+from trainyard.model.listing import JobSummary, ListQuery
+from trainyard.model.status import TrainingJobStatus
+from trainyard.wiring.listing import current_page
+
+
+@click.command("list")
+@format_option
+@click.option("--status", type=click.Choice([str(status) for status in TrainingJobStatus]), help="Only these.")
+@click.option("--name", "name_contains", metavar="TEXT", help="Only names that contain this.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
+def list_command(form: str, status: str | None, name_contains: str | None, limit: int) -> None:
+    """List jobs, newest first."""
+    wanted = TrainingJobStatus(status) if status else None
+    page = _page(ListQuery(limit=limit, name_contains=name_contains, status=wanted))
+    if form in ("json", "yaml"):
+        output.document([_plain(one) for one in page.items], form)
+    elif form == "name":
+        for one in page.items:
+            click.echo(one.name)
+    elif page.items:
+        _print(page.items, wide=form == "wide")
+    else:
+        filtered = status or name_contains
+        click.echo("No job matches." if filtered else "No jobs yet; start one: trainyard run FILE", err=True)
+    if page.token:
+        click.echo(f"(the newest {limit}; ask for more with --limit)", err=True)
+
+
+def _page(query: ListQuery) -> Page[JobSummary]:
+    page = asyncio.run(current_page(query, **click.get_current_context().find_root().obj))
+    if page is not None:
+        return page
+    from trainyard.cli.sessions import with_session
+
+    return with_session(lambda session: session.service.list(query))
+
+
+def _plain(one: JobSummary) -> dict[str, object]:
+    """A TrainingJobSummary of ListTrainingJobs."""
+    wire: dict[str, object] = {
+        "TrainingJobName": one.name, "TrainingJobArn": one.arn, "CreationTime": moment(one.created_at),
+        "LastModifiedTime": moment(one.modified_at), "TrainingJobStatus": str(one.status),
+        "SecondaryStatus": str(one.secondary),
+    }  # fmt: skip
+    if one.ended_at is not None:
+        wire["TrainingEndTime"] = moment(one.ended_at)
+    return wire
+
+
+def _print(items: Sequence[JobSummary], *, wide: bool) -> None:
+    now = SystemClock().now()
+    header = ["NAME", "SECONDARY-STATUS", "STATUS", "AGE"]
+    rows = [[one.name, str(one.secondary), str(one.status), output.span(now - one.created_at)] for one in items]
+    if wide:
+        header += ["INSTANCE", "IMAGE", "FAILURE-REASON"]
+        rows = [
+            [*row, one.instance or "-", one.image, one.failure_reason or "-"]
+            for row, one in zip(rows, items, strict=True)
+        ]
+    output.table(header, rows)
