@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -35,6 +36,7 @@ VERBS = {
     "completion": ("keeping", "Print the shell completion script."),
     "version": ("keeping", "Show the versions of what matters here."),
 }
+UNREAD = 141  # as a shell tells SIGPIPE
 ALIASES = {"ls": "list", "ps": "list", "get": "describe"}
 
 
@@ -66,6 +68,16 @@ class Verbs(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; a reader that is gone ends it as SIGPIPE would. (click itself would say 1: the job failed.)"""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still unwritten has no reader either
+            raise click.exceptions.Exit(UNREAD) from None
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """The verbs with their lines, importing none."""
         with formatter.section("Commands"):
@@ -90,15 +102,11 @@ def main() -> None:
     try:
         # Without standalone mode click returns the status of an Exit; commands return nothing.
         status = trainyard(standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         status = 2
     except (click.Abort, KeyboardInterrupt):
         status = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still unwritten has no reader either
-        status = 141
     except Exception as error:  # noqa: BLE001 - the last place that can tell a person
         from trainyard.cli.errors import explain
 

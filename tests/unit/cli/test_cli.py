@@ -3,147 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from ruamel.yaml import YAML
-
-ROOT = Path(__file__).resolve().parents[3]
-COMMAND = [sys.executable, "-c", "import sys; sys.argv[0] = 'trainyard'; from trainyard.cli.main import main; main()"]
-PATIENCE = 60.0  # seconds that any one command may take on a busy machine
-
-
-@dataclass(frozen=True)
-class Shell:
-    """A home, a folder for manifests, and the command run in both."""
-
-    folder: Path
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "home"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "TRAINYARD_HOME": str(self.home), "NO_COLOR": "1"}
-
-    def __call__(self, *arguments: str | Path, want: int | None = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert want is None or done.returncode == want, (done.returncode, done.stdout, done.stderr)
-        return done
-
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def job(self, name: str, command: str, **changes: str) -> Path:
-        """A manifest whose job runs `command` in a shell; `changes` replace whole lines by their key."""
-        lines = {
-            "trainingJobName": name,
-            "roleARN": "arn:aws:iam::123456789012:role/trainer",
-            "algorithmSpecification": json.dumps(
-                {
-                    "trainingImage": "local/python",
-                    "trainingInputMode": "File",
-                    "containerEntrypoint": ["/bin/sh", "-c", command],
-                    "metricDefinitions": [{"name": "loss", "regex": "loss=([0-9.]+)"}],
-                }
-            ),
-            "outputDataConfig": "{s3OutputPath: 's3://out/models'}",
-            "resourceConfig": "{instanceType: ml.m5.large, instanceCount: 1, volumeSizeInGB: 1}",
-            "stoppingCondition": "{maxRuntimeInSeconds: 120}",
-            **changes,
-        }
-        spec = "\n".join(f"  {key}: {value}" for key, value in lines.items())
-        path = self.folder / f"{name}.yaml"
-        path.write_text(
-            f"apiVersion: sagemaker.services.k8s.aws/v1alpha1\nkind: TrainingJob\nmetadata:\n  name: {name}\n"
-            f"spec:\n{spec}\n"
-        )
-        return path
-
-
-def shell_in(folder: Path) -> Iterator[Shell]:
-    yield Shell(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def shell() -> Iterator[Shell]:
-    # Not tmp_path: a socket's path must be short.
-    yield from shell_in(Path(tempfile.mkdtemp(prefix="trainyard-cli-")))
-
-
-@pytest.fixture(scope="module")
-def done() -> Iterator[Shell]:
-    """A home with a job that completed and one that failed."""
-    for shell in shell_in(Path(tempfile.mkdtemp(prefix="trainyard-cli-"))):
-        good = "for i in 9 5 1; do echo loss=0.$i; done; echo weights > /opt/ml/model/weights"
-        shell("run", shell.job("good", good))
-        shell("run", shell.job("bad", "for i in $(seq 30); do echo line-$i; done; exit 7"), want=1)
-        yield shell
-
-
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that a test started; none outlives it."""
-    started: list[subprocess.Popen[str]] = []
-    yield started
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.wait(PATIENCE)
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def wait_for_line(process: subprocess.Popen[str], wanted: str) -> None:
-    assert process.stdout is not None
-    watchdog = threading.Timer(PATIENCE, process.kill)
-    watchdog.start()
-    try:
-        assert any(line.strip() == wanted for line in process.stdout), f"{wanted!r} was never printed"
-    finally:
-        watchdog.cancel()
-
-
-def fetch(path: Path, target: str) -> str:
-    """An HTTP answer from a unix socket; empty while nobody answers."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(PATIENCE)
-        try:
-            connection.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return ""
-        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n".encode())
-        with connection.makefile("r", encoding="utf-8") as answer:
-            return answer.read()
-
+from tests.fakes.shell import PATIENCE, ROOT, Shell, fetch, wait_for_line
 
 # --- starting
 
@@ -214,17 +80,6 @@ def test_plan_and_run_refuse_with_two(shell: Shell) -> None:
     assert "refused:" in shell("plan", path, want=2).stdout
     assert shell("run", path, want=2).stderr.startswith("error:")
     assert shell("list", "-o", "name").stdout == ""
-
-
-@pytest.mark.parametrize("field", ["resourceConfig.instanceType", "ResourceConfig.InstanceType", "spec.resourceConfig"])
-def test_explain_takes_both_spellings(shell: Shell, field: str) -> None:
-    assert "ResourceConfig" in shell("explain", field).stdout
-
-
-def test_explain_does_not_know_every_word(shell: Shell) -> None:
-    told = shell("explain", "resourceConfig.instanceTyp", want=2).stderr
-    assert "instanceTyp" in told
-    assert "Did you mean InstanceType?" in told
 
 
 def test_init_prints_what_validate_accepts(shell: Shell) -> None:

@@ -1,0 +1,61 @@
+"""explain: every field of the request, in both spellings, with what each place does with it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from trainyard.cli.explaining import explain_command, field_of
+from trainyard.lifecycle.support_rows import PLACES, ROWS
+
+
+def told(*arguments: str) -> str:
+    done = CliRunner().invoke(explain_command, list(arguments))
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("field", ["resourceConfig.instanceType", "ResourceConfig.InstanceType", "spec.resourceConfig"])
+def test_both_spellings_are_taken(field: str) -> None:
+    assert "ResourceConfig" in told(field)
+
+
+def test_a_field_tells_type_limits_spellings_and_verdicts() -> None:
+    text = told("spec.inputDataConfig.dataSource.s3DataSource.s3URI")
+    assert "InputDataConfig.DataSource.S3DataSource.S3Uri" in text
+    assert "spec.inputDataConfig.dataSource.s3DataSource.s3URI" in text
+    assert "string, required" in text
+    assert "characters: 0 to 1024" in text
+    for place in PLACES:
+        assert place in text
+
+
+@pytest.mark.parametrize("path", sorted(ROWS))
+def test_every_field_of_the_matrix_is_explained_with_its_verdict(path: str) -> None:
+    plain = json.loads(told(path, "-o", "json"))
+    assert plain["api"] == path.replace("[]", "")
+    assert set(plain["places"]) == set(PLACES)
+    if not path.endswith("[]"):
+        assert plain["places"]["process"]["verdict"] == ROWS[path].verdict
+
+
+def test_the_whole_request_lists_its_members() -> None:
+    assert "hyperParameters" in told()
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        ("resourceConfig.instanceTyp", "Did you mean InstanceType?"),
+        ("instanceTyp", "ResourceConfig.InstanceType"),
+        ("roleARN.deeper", "no structure"),
+        ("zzzzz", "There are: TrainingJobName"),
+    ],
+)
+def test_a_miss_says_what_there_is(field: str, hint: str) -> None:
+    with pytest.raises(click.UsageError, match=r"(?s).") as refused:
+        field_of(field)
+    assert hint in str(refused.value)
