@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "import sys; sys.argv[0] = 'trainyard'; from trainyard.cli.main import main; main()"]
 PATIENCE = 60.0  # seconds that any one command may take on a busy machine
 

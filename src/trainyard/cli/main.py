@@ -69,7 +69,7 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; a reader that is gone ends it as SIGPIPE would. (click itself would say 1: the job failed.)"""
+        """Run the verb; a reader that is gone ends it as SIGPIPE would. click alone would say 1: the job failed."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
