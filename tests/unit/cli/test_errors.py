@@ -62,7 +62,11 @@ def test_a_store_that_is_damaged_inside_is_a_sentence(shell: Shell) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("[defaults", "trainyard.toml"), ("defualts = 1", "did you mean defaults?"), ("default_store = 3", "embedded")],
+    [
+        ("[defaults", "trainyard.toml"),
+        ("defualts = 1", "did you mean defaults?"),
+        ("default_store = 3", "default_store"),
+    ],
 )
 def test_wrong_settings_are_named(shell: Shell, text: str, told: str) -> None:
     shell("list")
