@@ -1,83 +1,70 @@
-"""What every store of records keeps: names are unique, writers do not overwrite each other, nothing durable is lost."""
+"""What every store of records keeps: names are unique, writers do not overwrite each other, nothing is told twice."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import json
-import os
-import signal
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.fakes.records import SCOPE, a_record, finished
 
-from trainyard.lifecycle.transitions import enter
-from trainyard.model.errors import ResourceInUse, StaleRecord, StoreTooNew, TrainyardError, ValidationRefused
+from trainyard.model.errors import ResourceInUse, StaleRecord, ValidationRefused
 from trainyard.model.job import ListQuery
 from trainyard.model.keys import JobKey, Scope
+from trainyard.model.ledger import JobEvent
 from trainyard.model.observation import StopCause
-from trainyard.model.record import JobRecord, Metric, Placement, StopRequest
-from trainyard.model.resources import Resources
-from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.record import Metric, StopRequest
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
+from trainyard.ports.store import JobStore, Ledger
+from trainyard.stores.memory.ledger import MemoryLedger
+from trainyard.stores.memory.shelf import Shelf
+from trainyard.stores.memory.store import MemoryJobStore
 from trainyard.stores.sqlite.database import Database
+from trainyard.stores.sqlite.ledger import SqliteLedger
 from trainyard.stores.sqlite.store import SqliteJobStore
 
-SCOPE = Scope("123456789012", "us-west-2")
+
+@dataclass(frozen=True)
+class Stores:
+    """One implementation: the store, the same store as another process opens it, and their ledger."""
+
+    store: JobStore
+    other: JobStore
+    ledger: Ledger
 
 
-def a_record(name: str, at: float = 10.0, uid: str | None = None) -> JobRecord:
-    spec = TrainingJobSpec.from_wire(
-        {
-            "TrainingJobName": name,
-            "RoleArn": "arn:aws:iam::123456789012:role/role",
-            "AlgorithmSpecification": {"TrainingImage": "image", "TrainingInputMode": "File"},
-            "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
-        }
-    )
-    record = JobRecord(
-        key=JobKey(SCOPE.account, SCOPE.region, name),
-        uid=uid or f"uid-{name}",
-        spec=spec,
-        placement=Placement(launcher="process", image="image", needs=Resources(cpus=1), program={"argv": ["train"]}),
-        created_at=at,
-        modified_at=at,
-    )
-    return enter(record, SecondaryStatus.STARTING, at)
-
-
-def finished(record: JobRecord, status: SecondaryStatus = SecondaryStatus.COMPLETED) -> JobRecord:
-    return enter(record, status, record.created_at + 5)
+@pytest.fixture(params=["sqlite", "memory"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    if request.param == "memory":
+        shelf = Shelf()
+        yield Stores(MemoryJobStore(shelf), MemoryJobStore(shelf), MemoryLedger(shelf))
+        return
+    path = tmp_path / "store.db"
+    with closing(Database(path)) as one, closing(Database(path)) as two:
+        yield Stores(SqliteJobStore(one), SqliteJobStore(two), SqliteLedger(two))
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
+def store(stores: Stores) -> JobStore:
+    return stores.store
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SqliteJobStore]:
-    with closing(Database(path)) as database:
-        yield SqliteJobStore(database)
+def other(stores: Stores) -> JobStore:
+    return stores.other
 
 
 @pytest.fixture
-def other(store: SqliteJobStore, path: Path) -> Iterator[SqliteJobStore]:
-    """The same store, as another process opens it."""
-    with closing(Database(path)) as database:
-        yield SqliteJobStore(database)
+def ledger(stores: Stores) -> Ledger:
+    return stores.ledger
 
 
-async def test_a_record_comes_back_as_it_was(store: SqliteJobStore) -> None:
+async def test_a_record_comes_back_as_it_was(store: JobStore) -> None:
     full = replace(
         finished(a_record("job")),
         tags=(("team", "a"), ("", "ü")),
@@ -94,7 +81,7 @@ async def test_a_record_comes_back_as_it_was(store: SqliteJobStore) -> None:
     assert await store.get(JobKey(SCOPE.account, SCOPE.region, "none")) is None
 
 
-async def test_a_taken_name_is_refused_in_the_services_words(store: SqliteJobStore) -> None:
+async def test_a_taken_name_is_refused_in_the_services_words(store: JobStore) -> None:
     first = await store.create(a_record("Job"))
     with pytest.raises(ResourceInUse) as refused:
         await store.create(a_record("Job", uid="another"))
@@ -105,14 +92,14 @@ async def test_a_taken_name_is_refused_in_the_services_words(store: SqliteJobSto
     assert await store.get(first.key) == first
 
 
-async def test_one_refusal_undoes_nobody_elses_write(store: SqliteJobStore) -> None:
+async def test_one_refusal_undoes_nobody_elses_write(store: JobStore) -> None:
     wanted = [a_record(f"j{index % 15}", uid=f"u{index}") for index in range(20)]
     answers = await asyncio.gather(*(store.create(one) for one in wanted), return_exceptions=True)
     assert [isinstance(answer, ResourceInUse) for answer in answers] == [False] * 15 + [True] * 5
     assert {one.uid for one in await store.records()} == {f"u{index}" for index in range(15)}
 
 
-async def test_put_wins_only_over_what_was_read(store: SqliteJobStore, other: SqliteJobStore) -> None:
+async def test_put_wins_only_over_what_was_read(store: JobStore, other: JobStore) -> None:
     first = await store.create(a_record("job"))
     second = await other.put(replace(first, attempt=1), expect=1)
     assert second.version == 2
@@ -123,10 +110,10 @@ async def test_put_wins_only_over_what_was_read(store: SqliteJobStore, other: Sq
     assert await store.get(first.key) == second
 
 
-async def test_no_increment_is_lost_between_two_writers(store: SqliteJobStore, other: SqliteJobStore) -> None:
+async def test_no_increment_is_lost_between_two_writers(store: JobStore, other: JobStore) -> None:
     key = (await store.create(a_record("job"))).key
 
-    async def increment(via: SqliteJobStore) -> None:
+    async def increment(via: JobStore) -> None:
         while True:
             read = await via.get(key)
             assert read is not None
@@ -142,7 +129,7 @@ async def test_no_increment_is_lost_between_two_writers(store: SqliteJobStore, o
     assert (last.attempt, last.version) == (20, 21)
 
 
-async def test_delete_takes_the_version_that_was_read(store: SqliteJobStore) -> None:
+async def test_delete_takes_the_version_that_was_read(store: JobStore) -> None:
     first = await store.create(a_record("job"))
     with pytest.raises(StaleRecord):
         await store.delete(first.key, expect=7)
@@ -155,7 +142,7 @@ async def test_delete_takes_the_version_that_was_read(store: SqliteJobStore) -> 
     await store.create(a_record("job", uid="second"))
 
 
-async def names(store: SqliteJobStore, query: ListQuery) -> list[str]:
+async def names(store: JobStore, query: ListQuery) -> list[str]:
     return [item.name for item in (await store.list(SCOPE, query)).items]
 
 
@@ -177,7 +164,7 @@ async def names(store: SqliteJobStore, query: ListQuery) -> list[str]:
         (ListQuery(limit=2), ["d", "c"]),
     ],
 )
-async def test_lists(store: SqliteJobStore, query: ListQuery, expected: list[str]) -> None:
+async def test_lists(store: JobStore, query: ListQuery, expected: list[str]) -> None:
     await store.create(finished(a_record("alpha", 10.0)))
     await store.create(a_record("Beta", 20.0))
     await store.create(a_record("c", 30.0))
@@ -191,7 +178,7 @@ async def test_lists(store: SqliteJobStore, query: ListQuery, expected: list[str
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.case(80)
 async def test_pages_show_each_job_once_while_others_come_and_go(
-    store: SqliteJobStore, sort_by: str, descending: bool
+    store: JobStore, sort_by: str, descending: bool
 ) -> None:
     kept = {f"j{index}" for index in range(10)}
     for name in sorted(kept):
@@ -219,13 +206,13 @@ def forged(value: object) -> str:
      forged([10**30, "x"]), forged(["\ud800", "\ud800"]), forged(True)],
 )  # fmt: skip
 @pytest.mark.parametrize("sort_by", ["Name", "CreationTime"])
-async def test_a_forged_token_is_refused(store: SqliteJobStore, token: str, sort_by: str) -> None:
+async def test_a_forged_token_is_refused(store: JobStore, token: str, sort_by: str) -> None:
     await store.create(a_record("job"))
     with pytest.raises(ValidationRefused, match="token"):
         await store.list(SCOPE, ListQuery(token=token, sort_by=sort_by))
 
 
-async def test_a_token_of_another_order_is_refused(store: SqliteJobStore) -> None:
+async def test_a_token_of_another_order_is_refused(store: JobStore) -> None:
     for name in ("a", "b"):
         await store.create(a_record(name))
     token = (await store.list(SCOPE, ListQuery(limit=1, sort_by="Name"))).token
@@ -234,7 +221,7 @@ async def test_a_token_of_another_order_is_refused(store: SqliteJobStore) -> Non
         await store.list(SCOPE, ListQuery(token=token, sort_by="CreationTime"))
 
 
-async def test_unfinished_is_what_still_needs_care(store: SqliteJobStore) -> None:
+async def test_unfinished_is_what_still_needs_care(store: JobStore) -> None:
     await store.create(a_record("running", 1.0))
     final = finished(a_record("final", 2.0))
     await store.create(final)
@@ -247,7 +234,7 @@ async def test_unfinished_is_what_still_needs_care(store: SqliteJobStore) -> Non
     assert await store.records(Scope("1", "nowhere")) == []
 
 
-async def test_changes_tell_what_another_process_wrote(store: SqliteJobStore, other: SqliteJobStore) -> None:
+async def test_changes_tell_what_another_process_wrote(store: JobStore, other: JobStore) -> None:
     assert await store.revision() == 0
     await store.create(a_record("before"))
     since = await other.revision()
@@ -263,14 +250,14 @@ async def test_changes_tell_what_another_process_wrote(store: SqliteJobStore, ot
     assert await store.revision() == since + 3
 
 
-async def test_a_refused_write_is_no_change(store: SqliteJobStore) -> None:
+async def test_a_refused_write_is_no_change(store: JobStore) -> None:
     await store.create(a_record("job"))
     with pytest.raises(ResourceInUse):
         await store.create(a_record("job", uid="another"))
     assert await store.revision() == 1
 
 
-async def test_cancelled_callers_never_stop_the_writer(store: SqliteJobStore) -> None:
+async def test_cancelled_callers_never_stop_the_writer(store: JobStore) -> None:
     async with asyncio.timeout(60):
         for index in range(100):
             task = asyncio.create_task(store.create(a_record(f"j{index}", float(index))))
@@ -283,71 +270,29 @@ async def test_cancelled_callers_never_stop_the_writer(store: SqliteJobStore) ->
     assert len(written) == await store.revision()  # each happened whole or not at all
 
 
-def test_a_store_of_a_newer_release_is_left_alone(path: Path) -> None:
-    Database(path).close()
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 999")
-    with pytest.raises(StoreTooNew, match="newer release"):
-        Database(path)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (999,)
+def told(*reasons: str) -> list[JobEvent]:
+    return [JobEvent(at=float(index), reason=reason, message="ü") for index, reason in enumerate(reasons)]
 
 
-def test_a_file_that_is_no_store_is_said_to_be_none(path: Path) -> None:
-    path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(TrainyardError, match=r"store\.db"):
-        Database(path)
-    assert path.read_bytes().startswith(b"not a database")
+async def reasons(ledger: Ledger, uid: str) -> list[str]:
+    return [event.reason for event in (await ledger.events(uid)).items]
 
 
-def test_many_may_open_a_new_store_at_once(path: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        databases = list(pool.map(Database, [path] * 8))
-    for database in databases:
-        database.close()
+async def test_what_is_told_stands_or_falls_with_its_write(store: JobStore, ledger: Ledger) -> None:
+    first = await store.create(a_record("job"), events=told("Accepted", "Notice"))
+    with pytest.raises(ResourceInUse):
+        await store.create(a_record("job", uid="another"), events=told("Twice"))
+    await store.put(first, expect=1, events=told("Waiting"))
+    with pytest.raises(StaleRecord):
+        await store.put(first, expect=1, events=told("Stale"))
+    await store.put(first, expect=2)
+    assert await reasons(ledger, first.uid) == ["Accepted", "Notice", "Waiting"]
+    assert await reasons(ledger, "another") == []
 
 
-def kill_a_writer(path: Path, run: int, enough: int) -> list[str]:
-    """What a writing process acknowledged until it was killed, some time after `enough` lines."""
-    command = [sys.executable, __file__, str(path), str(run)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        lines = [child.stdout.readline() for _ in range(enough)]
-        os.kill(child.pid, signal.SIGKILL)
-        lines += [line for line in child.stdout if line.endswith("\n")]
-    assert child.returncode == -signal.SIGKILL
-    return lines
-
-
-async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
-    acknowledged: list[str] = []
-    for run, enough in enumerate((10, 40, 90)):
-        acknowledged += await asyncio.to_thread(kill_a_writer, path, run, enough)
-        with closing(sqlite3.connect(path)) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    with closing(Database(path)) as database:
-        store = SqliteJobStore(database)
-        versions = {record.key.name: record.version for record in await store.records()}
-        changes = await store.revision()
-    assert len(acknowledged) >= 140
-    for line in acknowledged:
-        name, version = line.split()
-        assert versions[name] >= int(version)
-    assert changes == sum(versions.values())  # no write without its change, no change without its write
-
-
-async def create_for_ever(path: Path, run: str) -> None:
-    store = SqliteJobStore(Database(path))
-
-    async def create_in_turn(lane: int) -> None:
-        for index in range(1_000_000):
-            record = await store.create(a_record(f"run{run}-{lane}-{index}"))
-            os.write(1, f"{record.key.name} 1\n".encode())
-            await store.put(record, expect=1)
-            os.write(1, f"{record.key.name} 2\n".encode())
-
-    await asyncio.gather(*(create_in_turn(lane) for lane in range(8)))
-
-
-if __name__ == "__main__":
-    asyncio.run(create_for_ever(Path(sys.argv[1]), sys.argv[2]))
+async def test_many_writers_tell_as_often_as_they_wrote(store: JobStore, other: JobStore, ledger: Ledger) -> None:
+    first = await store.create(a_record("job"))
+    asked = [via.put(first, expect=1, events=told("Won")) for via in (store, other) for _ in range(5)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(not isinstance(answer, StaleRecord) for answer in answers) == 1
+    assert await reasons(ledger, first.uid) == ["Won"]

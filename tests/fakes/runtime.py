@@ -11,6 +11,7 @@ from trainyard.model.ledger import Chunk, Mark
 from trainyard.model.observation import (
     Absent,
     Ending,
+    Lost,
     Milestone,
     Observation,
     Outcome,
@@ -44,11 +45,15 @@ class ManualClock:
 
 @dataclass
 class FakeRuntime:
-    """Implements ports.runtime. `runs` holds what every launched key has reached; `blind` answers Unknown."""
+    """Implements ports.runtime. `runs` holds what every launched key has reached; `blind` answers Unknown.
+
+    `lost` holds runs that are gone without an end.
+    """
 
     clock: ManualClock
     room: Resources = field(default_factory=lambda: Resources(cpus=4))
     runs: dict[RunKey, Seen] = field(default_factory=dict)
+    lost: dict[RunKey, Lost] = field(default_factory=dict)
     output: dict[RunKey, bytes] = field(default_factory=dict)
     launches: list[RunKey] = field(default_factory=list)
     released: set[RunKey] = field(default_factory=set)
@@ -56,7 +61,11 @@ class FakeRuntime:
 
     def live(self, job_uid: str) -> int:
         """How many of a job's attempts are under way."""
-        return sum(key.job_uid == job_uid and seen.outcome is None for key, seen in self.runs.items())
+        return sum(key.job_uid == job_uid and self.is_live(key) for key in self.runs)
+
+    def is_live(self, key: RunKey) -> bool:
+        """Whether a run is under way."""
+        return key in self.runs and self.runs[key].outcome is None and key not in self.lost
 
     def reach(self, key: RunKey, *milestones: Milestone) -> None:
         """Let a run pass milestones now."""
@@ -82,11 +91,13 @@ class FakeRuntime:
 
     async def observe(self, key: RunKey) -> Observation:
         """What the test let it reach."""
-        return Unknown("blind") if self.blind else self.runs.get(key, Absent())
+        if self.blind:
+            return Unknown("blind")
+        return self.lost.get(key) or self.runs.get(key, Absent())
 
     async def stop(self, key: RunKey, cause: StopCause, *, grace: float) -> None:
         """End a run at once."""
-        if key in self.runs and self.runs[key].outcome is None:
+        if self.is_live(key):
             self.end(key, _ENDING_OF.get(cause, Ending.STOPPED))
 
     async def release(self, key: RunKey) -> None:
@@ -104,7 +115,7 @@ class FakeRuntime:
     async def read(self, key: RunKey, stream: Stream, offset: int, limit: int) -> Chunk:
         """The output that the test gave."""
         data = self.output[key][offset : offset + limit]
-        over = self.runs[key].outcome is not None and offset + len(data) >= len(self.output[key])
+        over = not self.is_live(key) and len(data) < limit
         return Chunk(offset=offset, data=data, next_offset=offset + len(data), complete=over)
 
     async def marks(self, key: RunKey, stream: Stream) -> Sequence[Mark]:

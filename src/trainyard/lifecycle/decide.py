@@ -52,7 +52,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Free the last attempt's processes and data."""
+    """Read the last attempt's output to its end, then free its processes and data."""
 
 
 Action = Nothing | Launch | Stop | Release
@@ -93,6 +93,7 @@ def place(record: JobRecord, now: float) -> JobRecord:
         attempt=record.attempt + 1,
         placed=True,
         seen=False,
+        released=False,
         waiting=None,
         attempt_started_at=None,
         modified_at=max(now, record.modified_at),
@@ -127,6 +128,8 @@ def _unplaced(record: JobRecord, now: float) -> Decision:
         event = JobEvent(at=now, reason="PendingTooLong", warning=True, message=_pending_text(record))
         stopped = request_stop(replace(record, notices=(*record.notices, event.message)), StopCause.REQUESTED, pended)
         return _ended(stopped, SecondaryStatus.STOPPED, pended, (event,))
+    if record.attempt > 0 and not record.released:
+        return Decision(record, Release())
     return Decision(record, Nothing(min((at for at in (waited, pended) if at is not None), default=None)))
 
 
@@ -156,7 +159,7 @@ def _lost(record: JobRecord, lost: Lost, now: float) -> Decision:
 
 
 def _again(record: JobRecord, at: float, event: JobEvent) -> Decision:
-    """Back to the queue for the next attempt; the finished one is released by its own key before that."""
+    """Back to the queue for the next attempt, which gets no place before this one is released."""
     waiting = enter(replace(record, placed=False, seen=False, waiting=None), SecondaryStatus.STARTING, at)
     return Decision(waiting, Release(), (event,))
 
@@ -252,7 +255,7 @@ def _ended(record: JobRecord, status: SecondaryStatus, at: float, events: tuple[
         warning=closed.status == TrainingJobStatus.FAILED,
         message=closed.failure_reason or closed.transitions[-1].message,
     )
-    return Decision(closed, Release(), (*events, told))
+    return Decision(closed, Nothing() if closed.released else Release(), (*events, told))
 
 
 def _account(record: JobRecord, end: float) -> JobRecord:

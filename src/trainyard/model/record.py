@@ -72,7 +72,8 @@ class JobRecord:
     retries     : RetryStrategy attempts used.
     waiting     : why it waits, as a sentence; None when it does not.
     training_seconds, billable_seconds: summed over finished attempts.
-    released    : the runtime was told to free the last attempt's processes and data.
+    released    : the last attempt's output was read to its end and the runtime was told to free its processes and
+                  data. No further attempt is placed before that.
     """
 
     key: JobKey
@@ -108,3 +109,14 @@ class JobRecord:
     def run(self) -> RunKey:
         """The key of the current attempt."""
         return RunKey(self.uid, RunKind.TRAIN, "train", self.attempt)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether something is still to be done for the job: it is not final, or not released, or lacks its metrics."""
+        return not (self.status.is_final and self.released and self.final_metrics is not None)
+
+    @property
+    def awaits_place(self) -> bool:
+        """Whether the next attempt may be placed: someone wants it, and nothing is left of the last one."""
+        wanted = not self.status.is_final and self.stop is None
+        return wanted and not self.placed and (self.attempt == 0 or self.released)

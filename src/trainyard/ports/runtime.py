@@ -83,7 +83,7 @@ class Runtime(Protocol):
         ...
 
     async def read(self, key: RunKey, stream: Stream, offset: int, limit: int) -> Chunk:
-        """Up to `limit` bytes of a stream from `offset`; empty data when there is nothing new."""
+        """Up to `limit` bytes of a stream from `offset`; fewer only where the stream ends at present."""
         ...
 
     async def marks(self, key: RunKey, stream: Stream) -> Sequence[Mark]:

@@ -14,16 +14,21 @@ from trainyard.model.record import JobRecord
 class JobStore(Protocol):
     """Records of jobs. Every method that writes returns only when the write is durable."""
 
-    async def create(self, record: JobRecord) -> JobRecord:
-        """Store a new record with version 1. Raises ResourceInUse, in the service's words, if the name is taken."""
+    async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
+        """Store a new record with version 1, and in the same transaction what is to be told of it.
+
+        Raises ResourceInUse, in the service's words, if the name is taken.
+        """
         ...
 
     async def get(self, key: JobKey) -> JobRecord | None:
         """The record, or None."""
         ...
 
-    async def put(self, record: JobRecord, *, expect: int) -> JobRecord:
-        """Replace the record if its stored version is `expect`; returns it with the new version.
+    async def put(self, record: JobRecord, *, expect: int, events: Sequence[JobEvent] = ()) -> JobRecord:
+        """Replace the record if its stored version is `expect`, and append `events` in the same transaction.
+
+        Returns the record with its new version.
 
         Raises StaleRecord when it is another, or the record is gone, or its uid is another job's.
         """
@@ -53,16 +58,17 @@ class JobStore(Protocol):
 class Ledger(Protocol):
     """What is appended beside the records. Keyed on the job's uid, so a reused name never inherits history."""
 
-    async def append_events(self, job_uid: str, events: Sequence[JobEvent]) -> None:
-        """Add events in order."""
-        ...
-
     async def events(self, job_uid: str, *, limit: int = 1000, token: str | None = None) -> Page[JobEvent]:
-        """Events, oldest first."""
+        """What the records' writes told, oldest first."""
         ...
 
-    async def append_points(self, job_uid: str, stream: str, points: Sequence[Point], *, offset: int) -> None:
-        """Add metric points scanned from `stream` and, in the same transaction, how far it was scanned."""
+    async def append_points(
+        self, job_uid: str, stream: str, points: Sequence[Point], *, since: int, offset: int
+    ) -> None:
+        """Add metric points scanned from `stream` between two offsets and, in the same transaction, the second.
+
+        Raises StaleRecord if the stream is not scanned up to `since`: someone else reads it too.
+        """
         ...
 
     async def scanned(self, job_uid: str) -> dict[str, int]:

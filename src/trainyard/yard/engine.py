@@ -51,6 +51,7 @@ class Engine:
         self._queue: asyncio.Queue[JobKey] = asyncio.Queue()
         self._queued: set[JobKey] = set()
         self._busy: set[JobKey] = set()
+        self._missed: set[JobKey] = set()
         self._known: dict[str, JobKey] = {}
         self._schedule_wanted = asyncio.Event()
         self.placing = True
@@ -117,20 +118,28 @@ class Engine:
             key = await self._queue.get()
             self._queued.discard(key)
             if key in self._busy:
-                asyncio.get_running_loop().call_later(0.01, self.wake, key)
+                self._missed.add(key)  # whoever is at it sees to it that it is looked at once more
                 continue
             self._busy.add(key)
             try:
-                await self._pass(key)
-            except StaleRecord:
-                self.wake(key)
-            except Transient as error:
-                asyncio.get_running_loop().call_later(max(RETRY_AFTER, error.after), self.wake, key)
-            except Exception:  # noqa: BLE001 - a bug of ours must not stop the other jobs, nor fail this one by a guess
-                _LOG.exception("a pass failed and will be repeated", extra={"job": key.name})
-                asyncio.get_running_loop().call_later(BUG_PAUSE, self.wake, key)
+                await self._look_at(key)
             finally:
                 self._busy.discard(key)
+                if key in self._missed:
+                    self._missed.discard(key)
+                    self.wake(key)
+
+    async def _look_at(self, key: JobKey) -> None:
+        later = asyncio.get_running_loop().call_later
+        try:
+            await self._pass(key)
+        except StaleRecord:
+            self.wake(key)
+        except Transient as error:
+            later(max(RETRY_AFTER, error.after), self.wake, key)
+        except Exception:  # noqa: BLE001 - a bug of ours must not stop the other jobs, nor fail this one by a guess
+            _LOG.exception("a pass failed and will be repeated", extra={"job": key.name})
+            later(BUG_PAUSE, self.wake, key)
 
     async def _pass(self, key: JobKey) -> None:
         record = await self._yard.jobs.get(key)
@@ -139,48 +148,42 @@ class Engine:
         self._known[record.uid] = key
         seen = await self._yard.runtime.observe(record.run) if record.placed else Absent()
         decision = decide.decide(record, seen, self._yard.clock.now())
-        written = decision.record
-        if written.status.is_final and not record.status.is_final:
-            written = await self._with_metrics(written)
-        if written != record:
-            written = await self._yard.jobs.put(written, expect=record.version)
+        moved = decision.record
+        is_read = not moved.placed and await self._scanning.scan(moved)
+        if (
+            is_read and moved.status.is_final and moved.final_metrics is None
+        ):  # an end is told with its metrics, unless they take long to read
+            moved = replace(moved, final_metrics=await self._scanning.final_metrics(moved))
+        if moved != record:
+            moved = await self._yard.jobs.put(moved, expect=record.version, events=decision.events)
             self._schedule_wanted.set()
-        if decision.events:
-            await self._yard.ledger.append_events(record.uid, decision.events)
-        await self._scanning.scan(written, record.run)
-        await self._act(written, decision.action)
+        if moved.placed:
+            await self._scanning.scan(moved)
+        await self._act(moved, decision.action, is_read=is_read)
 
-    async def _with_metrics(self, record: JobRecord) -> JobRecord:
-        """A record that becomes final has its last metrics with it, unless its log is too long to read in one pass."""
-        if record.attempt > 0 and not await self._scanning.is_complete(record):
-            return record
-        return replace(record, final_metrics=await self._scanning.final_metrics(record))
-
-    async def _act(self, record: JobRecord, action: decide.Action) -> None:
+    async def _act(self, record: JobRecord, action: decide.Action, *, is_read: bool) -> None:
         match action:
             case decide.Launch():
                 await self._yard.runtime.launch(order_of(record))
             case decide.Stop():
                 await self._yard.runtime.stop(record.run, action.cause, grace=action.grace)
             case decide.Release():
-                await self._release(record)
+                await self._release(record, is_read=is_read)
             case decide.Nothing():
-                await self._finalise(record)
+                pass
 
-    async def _release(self, record: JobRecord) -> None:
-        """Free the attempt once its output was read to the end: a release leaves nothing to read metrics from."""
+    async def _release(self, record: JobRecord, *, is_read: bool) -> None:
+        """Free the attempt once its output was read to the end: a release may leave nothing to read."""
+        if not is_read:
+            if not record.status.is_final:
+                reason = f"waiting until the output of attempt {record.attempt} is read"
+                await self._wait(record, reason, self._yard.clock.now())
+            self.wake(record.key)
+            return
         if record.attempt > 0:
-            if not await self._scanning.is_complete(record):
-                return
             await self._yard.runtime.release(record.run)
-        if record.status.is_final:
-            metrics = await self._scanning.final_metrics(record)
-            await self._yard.jobs.put(replace(record, released=True, final_metrics=metrics), expect=record.version)
-
-    async def _finalise(self, record: JobRecord) -> None:
-        if record.status.is_final and record.released and record.final_metrics is None:
-            metrics = await self._scanning.final_metrics(record)
-            await self._yard.jobs.put(replace(record, final_metrics=metrics), expect=record.version)
+        await self._yard.jobs.put(replace(record, released=True), expect=record.version)
+        self._schedule_wanted.set()
 
     async def _schedule(self) -> None:
         while True:
@@ -191,8 +194,8 @@ class Engine:
                     await self._place()
 
     async def _place(self) -> None:
-        records = [record for record in await self.unfinished() if not record.status.is_final]
-        waiting = [record for record in records if not record.placed and record.stop is None]
+        records = await self.unfinished()
+        waiting = [record for record in records if record.awaits_place]
         if not waiting:
             return
         running = [record for record in records if record.placed]
@@ -216,10 +219,9 @@ class Engine:
     async def _wait(self, record: JobRecord, reason: str, now: float) -> None:
         waiting = decide.wait(record, reason, now)
         if waiting is not record:
+            event = JobEvent(at=now, reason="Waiting", message=f"The job is {reason}.")
             with suppress(StaleRecord):
-                await self._yard.jobs.put(waiting, expect=record.version)
-                event = JobEvent(at=now, reason="Waiting", message=f"The job is {reason}.")
-                await self._yard.ledger.append_events(record.uid, [event])
+                await self._yard.jobs.put(waiting, expect=record.version, events=[event])
 
 
 def order_of(record: JobRecord) -> RunOrder:

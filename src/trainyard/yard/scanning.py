@@ -6,7 +6,6 @@ import asyncio
 import bisect
 from collections.abc import Callable, Sequence
 
-from trainyard.model.keys import RunKey
 from trainyard.model.ledger import Mark
 from trainyard.model.record import JobRecord, Metric
 from trainyard.ports.clock import Clock
@@ -20,26 +19,24 @@ LONGEST_FINAL_LIST = 40  # FinalMetricDataList's own limit
 
 
 class Scanning:
-    """Reads every stream of a run onwards from where the ledger says it was read to."""
+    """Reads every stream of a run onwards from where the ledger says it was read to, `piece` bytes at once."""
 
-    def __init__(self, ledger: Ledger, runtime: Runtime, scanners: Scanners, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, runtime: Runtime, scanners: Scanners, clock: Clock, *, piece: int = PIECE
+    ) -> None:
         self._ledger, self._runtime, self._scanners, self._clock = ledger, runtime, scanners, clock
-        self._complete: set[RunKey] = set()
+        self._piece = piece
 
-    async def scan(self, record: JobRecord, run: RunKey) -> None:
-        """Scan what is new. Nothing to do for a job that never ran."""
-        if run.attempt == 0 or record.released or run in self._complete:
-            return
+    async def scan(self, record: JobRecord) -> bool:
+        """Scan a bounded piece of what the current attempt wrote since it was last looked at.
+
+        True where nothing is left to read: the attempt is over and was read to its end, or there never was one.
+        """
+        if record.attempt == 0 or record.released:
+            return True
         positions = await self._ledger.scanned(record.uid)
-        ends = [await self._scan_stream(record, run, stream, positions) for stream in await self._runtime.streams(run)]
-        if record.attempt == run.attempt and all(ends) and record.status.is_final:
-            self._complete.add(run)
-
-    async def is_complete(self, record: JobRecord) -> bool:
-        """Whether the current attempt's output was read to its end."""
-        if record.run not in self._complete:
-            await self.scan(record, record.run)
-        return record.run in self._complete or not record.status.is_final
+        streams = await self._runtime.streams(record.run)
+        return all([await self._scan_stream(record, stream, positions) for stream in streams])
 
     async def final_metrics(self, record: JobRecord) -> tuple[Metric, ...]:
         """The last value of every metric, in the order of the definitions."""
@@ -48,24 +45,29 @@ class Scanning:
         names += [name for name in last if name not in names]
         return tuple(Metric(name=name, value=last[name].value, at=last[name].at) for name in names[:LONGEST_FINAL_LIST])
 
-    async def _scan_stream(self, record: JobRecord, run: RunKey, stream: Stream, positions: dict[str, int]) -> bool:
-        """Scan one stream onwards; True once it was read to its end."""
+    async def _scan_stream(self, record: JobRecord, stream: Stream, positions: dict[str, int]) -> bool:
+        """Scan one stream onwards; True once it was read to its end.
+
+        The runtime tells the end, or the record does: nothing follows in an attempt that is over by positive evidence,
+        whatever is left of it.
+        """
+        run = record.run
         name = f"{run.attempt}/{stream.kind}/{stream.name}"
         scanner = self._scanner(record, stream)
         offset = positions.get(name, 0)
         for _ in range(PIECES):
-            chunk = await self._runtime.read(run, stream, offset, PIECE)
+            chunk = await self._runtime.read(run, stream, offset, self._piece)
+            ended = chunk.complete or (not record.placed and len(chunk.data) < self._piece)
             if not chunk.data:
-                return chunk.complete
+                return ended
             time_of = self._dating(chunk.offset, await self._runtime.marks(run, stream))
-            whole = chunk.complete or len(chunk.data) == PIECE
-            final = chunk.complete or (whole and b"\n" not in chunk.data)
+            final = ended or (len(chunk.data) == self._piece and b"\n" not in chunk.data)
             found = await asyncio.to_thread(scanner.scan, chunk.data, time_of=time_of, final=final)
-            offset = chunk.offset + found.consumed
             if found.consumed:
-                await self._ledger.append_points(record.uid, name, found.points, offset=offset)
-            if chunk.complete or not found.consumed:
-                return chunk.complete
+                since, offset = offset, chunk.offset + found.consumed
+                await self._ledger.append_points(record.uid, name, found.points, since=since, offset=offset)
+            if ended or not found.consumed:
+                return ended
         return False
 
     def _scanner(self, record: JobRecord, stream: Stream) -> MetricScanner:

@@ -62,10 +62,9 @@ class YardService:
             key=key, uid=self._new_uid(), spec=spec, placement=placement, created_at=now, modified_at=now,
             tags=tuple((tag.key, tag.value) for tag in spec.tags or ()), notices=placement.notices,
         )  # fmt: skip
-        stored = await self._yard.jobs.create(enter(blank, SecondaryStatus.STARTING, now))
         accepted = JobEvent(at=now, reason="Accepted", message=f"The job was accepted: {placement.image}.")
         notices = [JobEvent(at=now, reason="Notice", message=text, warning=True) for text in placement.notices]
-        await self._yard.ledger.append_events(stored.uid, [accepted, *notices])
+        stored = await self._yard.jobs.create(enter(blank, SecondaryStatus.STARTING, now), events=[accepted, *notices])
         self._poke(stored.uid)
         return await self._job(stored)
 
@@ -117,11 +116,11 @@ class YardService:
             if record.status.is_final:
                 text = f"The request was rejected because the training job is in status {record.status}."
                 raise ValidationRefused(text)
-            return decide.request_stop(record, StopCause.REQUESTED, self._yard.clock.now())
+            return decide.request_stop(record, StopCause.REQUESTED, now)
 
-        record = await self._change(name, asked)
-        event = JobEvent(at=self._yard.clock.now(), reason="StopRequested", message="The job was asked to stop.")
-        await self._yard.ledger.append_events(record.uid, [event])
+        now = self._yard.clock.now()
+        event = JobEvent(at=now, reason="StopRequested", message="The job was asked to stop.")
+        await self._change(name, asked, event)
 
     async def delete(self, name: str) -> None:
         """Forget a final job."""
@@ -131,11 +130,11 @@ class YardService:
                 raise ResourceInUse(
                     f"The training job {name} is in status {record.status}; stop it before deleting it."
                 )
+            await self._discard(record)
             try:
                 await self._yard.jobs.delete(record.key, expect=record.version)
             except StaleRecord:
                 continue
-            await self._yard.runtime.discard(record.uid)
             return
         raise StaleRecord(f"{name} keeps changing; try again")
 
@@ -207,6 +206,12 @@ class YardService:
             raise ValidationRefused(f"{name} is not running.")
         await self._yard.runtime.stop(record.run, StopCause.INTERRUPTED, grace=GRACE)
 
+    async def _discard(self, record: JobRecord) -> None:
+        """Leave nothing of its runs; before the record goes, so that a crash in between leaves nobody's data behind."""
+        if record.attempt > 0 and not record.released:
+            await self._yard.runtime.release(record.run)
+        await self._yard.runtime.discard(record.uid)
+
     def _key(self, name: str) -> JobKey:
         return JobKey(self._scope.account, self._scope.region, name)
 
@@ -216,14 +221,15 @@ class YardService:
             raise ResourceNotFound("Requested resource not found.")
         return record
 
-    async def _change(self, name: str, move: Callable[[JobRecord], JobRecord]) -> JobRecord:
+    async def _change(self, name: str, move: Callable[[JobRecord], JobRecord], *events: JobEvent) -> JobRecord:
+        """Move a record, telling `events` if it moved at all; whoever wrote first is read again."""
         for _ in range(TRIES):
             record = await self._record(name)
             moved = move(record)
             if moved is record:
                 return record
             try:
-                written = await self._yard.jobs.put(moved, expect=record.version)
+                written = await self._yard.jobs.put(moved, expect=record.version, events=events)
             except StaleRecord:
                 continue
             self._poke(written.uid)

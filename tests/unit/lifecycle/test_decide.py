@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.lifecycle.decide import Launch, Nothing, Release, Stop, decide, place, request_stop, wait
+from trainyard.lifecycle.decide import Decision, Launch, Nothing, Release, Stop, decide, place, request_stop, wait
 from trainyard.lifecycle.transitions import enter
 from trainyard.model.keys import JobKey
 from trainyard.model.observation import (
@@ -225,8 +225,17 @@ def test_max_pending_ends_a_job_that_got_no_place_and_says_why() -> None:
 
 
 def test_max_pending_leaves_alone_what_once_had_a_place() -> None:
-    again = replace(a_job(**PENDS), attempt=1)
+    again = replace(a_job(**PENDS), attempt=1, released=True)
     assert decide(again, Absent(), 8000.0).action == Nothing()
+
+
+def test_no_attempt_is_placed_before_the_last_one_is_released() -> None:
+    again = decide(placed(EnableManagedSpotTraining=True), ended(Ending.INTERRUPTED), 41.0)
+    assert (again.action, again.record.awaits_place) == (Release(), False)
+    assert decide(again.record, Absent(), 42.0) == Decision(again.record, Release())
+    freed = replace(again.record, released=True)
+    assert freed.awaits_place
+    assert not place(freed, 43.0).released
 
 
 def test_an_end_never_takes_the_last_modification_back() -> None:

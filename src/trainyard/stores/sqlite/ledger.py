@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from trainyard.model.errors import ValidationRefused
+from trainyard.model.errors import StaleRecord, ValidationRefused
 from trainyard.model.ledger import JobEvent, Page, Point
 from trainyard.stores.sqlite.database import Database
 
@@ -15,16 +15,6 @@ class SqliteLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    async def append_events(self, job_uid: str, events: Sequence[JobEvent]) -> None:
-        """Add events in order."""
-        rows = [(job_uid, event.at, event.reason, event.message, int(event.warning)) for event in events]
-        sql = "INSERT INTO events (uid, at, reason, message, warning) VALUES (?, ?, ?, ?, ?)"
-
-        def work(connection: sqlite3.Connection) -> None:  # a cursor freed by another thread resets a live statement
-            connection.executemany(sql, rows)
-
-        await self._database.write(work)
 
     async def events(self, job_uid: str, *, limit: int = 1000, token: str | None = None) -> Page[JobEvent]:
         """Events, oldest first; the token is the last one's id."""
@@ -41,10 +31,13 @@ class SqliteLedger:
         )
         return Page(items, str(shown[-1]["id"]) if len(rows) > limit else None)
 
-    async def append_points(self, job_uid: str, stream: str, points: Sequence[Point], *, offset: int) -> None:
+    async def append_points(
+        self, job_uid: str, stream: str, points: Sequence[Point], *, since: int, offset: int
+    ) -> None:
         """Add points and the position that they were scanned up to, in one transaction."""
 
         def work(connection: sqlite3.Connection) -> None:
+            _expect_position(connection, job_uid, stream, since)
             keys = dict.fromkeys((point.host, point.name) for point in points)  # in the order that they came
             ids = {key: _series_id(connection, job_uid, *key) for key in keys}
             connection.executemany(
@@ -82,6 +75,20 @@ class SqliteLedger:
         return await self._database.read(
             lambda connection: [_point(row) for row in connection.execute(sql, (job_uid,))]
         )
+
+
+def append_events(connection: sqlite3.Connection, job_uid: str, events: Sequence[JobEvent]) -> None:
+    """Add events in order, within the transaction of the record that they tell of."""
+    connection.executemany(
+        "INSERT INTO events (uid, at, reason, message, warning) VALUES (?, ?, ?, ?, ?)",
+        [(job_uid, event.at, event.reason, event.message, int(event.warning)) for event in events],
+    )
+
+
+def _expect_position(connection: sqlite3.Connection, uid: str, stream: str, since: int) -> None:
+    found = connection.execute("SELECT position FROM scanned WHERE uid = ? AND stream = ?", (uid, stream)).fetchone()
+    if (found["position"] if found else 0) != since:
+        raise StaleRecord(f"{stream} was read by someone else meanwhile")
 
 
 def _series_id(connection: sqlite3.Connection, uid: str, host: str, name: str) -> int:

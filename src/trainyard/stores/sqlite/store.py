@@ -10,12 +10,13 @@ from dataclasses import replace
 from trainyard.lifecycle.describing import summary_of
 from trainyard.model.errors import ResourceInUse, StaleRecord
 from trainyard.model.keys import JobKey, Scope
-from trainyard.model.ledger import Change, Page
+from trainyard.model.ledger import Change, JobEvent, Page
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.record import JobRecord
 from trainyard.stores.sqlite import listing
 from trainyard.stores.sqlite.codec import decode, encode
 from trainyard.stores.sqlite.database import Database
+from trainyard.stores.sqlite.ledger import append_events
 
 _FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens
 _FEED_KEPT = 100_000  # changes kept; a reader that is further behind reads everything anyway
@@ -27,7 +28,7 @@ class SqliteJobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, record: JobRecord) -> JobRecord:
+    async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Store a new record with version 1."""
         first = replace(record, version=1)
         row = _row(first)
@@ -40,6 +41,7 @@ class SqliteJobStore:
                     "Training job names must be unique within an AWS account and region, and a training job with "
                     f"this name already exists ({record.key.arn})"
                 ) from error
+            append_events(connection, record.uid, events)
             _note(connection, record.key)
 
         await self._database.write(work)
@@ -49,7 +51,7 @@ class SqliteJobStore:
         """The record, or None."""
         return await self._database.read(lambda connection: _get(connection, key))
 
-    async def put(self, record: JobRecord, *, expect: int) -> JobRecord:
+    async def put(self, record: JobRecord, *, expect: int, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Replace the record if it is still the one that was read."""
         written = replace(record, version=expect + 1)
         row = {**_row(written), "expect": expect}
@@ -57,6 +59,7 @@ class SqliteJobStore:
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute(_UPDATE, row).rowcount == 0:
                 raise StaleRecord(f"{record.key.name} was written by someone else since it was read")
+            append_events(connection, record.uid, events)
             _note(connection, record.key)
 
         await self._database.write(work)
@@ -144,7 +147,7 @@ def _row(record: JobRecord) -> dict[str, object]:
         "version": record.version, "status": str(record.status), "secondary": str(record.secondary),
         "created_at": record.created_at, "modified_at": record.modified_at, "ended_at": record.training_ended_at,
         "failure_reason": record.failure_reason, "instance": summary.instance, "image": summary.image,
-        "unfinished": int(not (record.status.is_final and record.released and record.final_metrics is not None)),
+        "unfinished": int(record.is_unfinished),
         "record": encode(record),
     }  # fmt: skip
 

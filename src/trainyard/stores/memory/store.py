@@ -1,0 +1,130 @@
+"""ports.store.JobStore in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from trainyard.kit import tokens
+from trainyard.lifecycle.describing import summary_of
+from trainyard.model.errors import ResourceInUse, StaleRecord, ValidationRefused
+from trainyard.model.job import JobSummary, ListQuery
+from trainyard.model.keys import JobKey, Scope
+from trainyard.model.ledger import Change, JobEvent, Page
+from trainyard.model.record import JobRecord
+from trainyard.stores.memory.shelf import Shelf
+
+
+class MemoryJobStore:
+    """Records with compare-and-swap and a change feed, for as long as the process lives."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+
+    async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
+        """Store a new record with version 1."""
+        if record.key in self._shelf.records:
+            raise ResourceInUse(
+                "Training job names must be unique within an AWS account and region, and a training job with "
+                f"this name already exists ({record.key.arn})"
+            )
+        return self._write(replace(record, version=1), events)
+
+    async def get(self, key: JobKey) -> JobRecord | None:
+        """The record, or None."""
+        return self._shelf.records.get(key)
+
+    async def put(self, record: JobRecord, *, expect: int, events: Sequence[JobEvent] = ()) -> JobRecord:
+        """Replace the record if it is still the one that was read."""
+        kept = self._kept(record.key, expect)
+        if kept.uid != record.uid:
+            raise StaleRecord(f"{record.key.name} is another job than the one that was read")
+        return self._write(replace(record, version=expect + 1), events)
+
+    async def delete(self, key: JobKey, *, expect: int) -> None:
+        """Remove a record and its ledger."""
+        uid = self._kept(key, expect).uid
+        del self._shelf.records[key]
+        for ledger in (self._shelf.events, self._shelf.points, self._shelf.scanned):
+            ledger.pop(uid, None)
+        self._shelf.note(key)
+
+    async def list(self, scope: Scope, query: ListQuery) -> Page[JobSummary]:
+        """One page by keyset."""
+        after = _place(query)
+        found = [summary_of(record) for record in self._shelf.records.values() if record.key.scope == scope]
+        ordered = sorted(
+            (one for one in found if _matches(one, query)), key=lambda one: _rank(one, query), reverse=query.descending
+        )
+        rest = [one for one in ordered if after is None or _is_beyond(_rank(one, query), after, query)]
+        shown = rest[: query.limit]
+        return Page(tuple(shown), tokens.token_of(*_rank(shown[-1], query)) if len(rest) > query.limit else None)
+
+    async def records(self, scope: Scope | None = None, *, unfinished: bool = False) -> Sequence[JobRecord]:
+        """Whole records, oldest first."""
+        found = [
+            record
+            for record in self._shelf.records.values()
+            if (scope is None or record.key.scope == scope) and (record.is_unfinished or not unfinished)
+        ]
+        return sorted(found, key=lambda record: record.created_at)
+
+    async def revision(self) -> int:
+        """The newest change's revision."""
+        return self._shelf.revision
+
+    async def changes(self, since: int) -> AsyncIterator[Change]:
+        """Follow the feed."""
+        position = since
+        while True:
+            for change in [change for change in self._shelf.feed if change.revision > position]:
+                position = change.revision
+                yield change
+            if self._shelf.revision <= position:
+                await self._shelf.changed()
+
+    def _kept(self, key: JobKey, expect: int) -> JobRecord:
+        kept = self._shelf.records.get(key)
+        if kept is None or kept.version != expect:
+            raise StaleRecord(f"{key.name} was written by someone else since it was read")
+        return kept
+
+    def _write(self, record: JobRecord, events: Sequence[JobEvent]) -> JobRecord:
+        self._shelf.records[record.key] = record
+        self._shelf.events[record.uid] += events
+        self._shelf.note(record.key)
+        return record
+
+
+Rank = tuple[str | float, str]
+
+
+def _rank(one: JobSummary, query: ListQuery) -> Rank:
+    by: dict[str, str | float] = {"Name": one.name, "CreationTime": one.created_at, "Status": str(one.status)}
+    return by[query.sort_by], one.name
+
+
+def _place(query: ListQuery) -> Rank | None:
+    if query.token is None:
+        return None
+    try:
+        value, name = tokens.place_of(query.token, float if query.sort_by == "CreationTime" else str, str)
+    except ValueError as error:
+        raise ValidationRefused("The pagination token is invalid.") from error
+    return value, name
+
+
+def _is_beyond(rank: Rank, after: Rank, query: ListQuery) -> bool:
+    return rank < after if query.descending else rank > after
+
+
+def _matches(one: JobSummary, query: ListQuery) -> bool:
+    bounds = (
+        (query.created_after, one.created_at),
+        (one.created_at, query.created_before),
+        (query.modified_after, one.modified_at),
+        (one.modified_at, query.modified_before),
+    )
+    named = query.name_contains is None or query.name_contains.lower() in one.name.lower()
+    standing = query.status is None or query.status == one.status
+    return named and standing and all(low is None or high is None or low < high for low, high in bounds)
