@@ -97,17 +97,15 @@ class YardService:
             objection = updating.objection(record, update)
             if objection is not None:
                 raise ValidationRefused(objection)
-            moved = updating.updated(record, update, self._yard.clock.now())
+            moved = updating.updated(record, update, now)
             if moved is not record:
                 self._preflight.check_fields(moved.spec)
             return moved
 
-        record = await self._change(update.training_job_name, changed)
+        now = self._yard.clock.now()
         message = "The job was updated; an attempt that runs already keeps the settings that it started with."
-        await self._yard.ledger.append_events(
-            record.uid, [JobEvent(at=self._yard.clock.now(), reason="Updated", message=message)]
-        )
-        return await self._job(record)
+        event = JobEvent(at=now, reason="Updated", message=message)
+        return await self._job(await self._change(update.training_job_name, changed, event))
 
     async def stop(self, name: str) -> None:
         """Ask a job to end gracefully."""
