@@ -8,9 +8,9 @@ from dataclasses import replace
 from trainyard.kit import tokens
 from trainyard.lifecycle.describing import summary_of
 from trainyard.model.errors import ResourceInUse, StaleRecord, ValidationRefused
-from trainyard.model.job import JobSummary, ListQuery
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
+from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.record import JobRecord
 from trainyard.stores.memory.shelf import Shelf
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import sqlite3
 
+from trainyard.kit import tokens
 from trainyard.model.errors import ValidationRefused
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Page
@@ -26,7 +24,7 @@ async def page(database: Database, scope: Scope, query: ListQuery) -> Page[JobSu
 
     rows = await database.read(work)
     shown = rows[: query.limit]
-    token = _token(shown[-1][_COLUMNS[query.sort_by]], shown[-1]["name"]) if len(rows) > query.limit else None
+    token = tokens.token_of(shown[-1][_COLUMNS[query.sort_by]], shown[-1]["name"]) if len(rows) > query.limit else None
     return Page(tuple(_summary(row) for row in shown), token)
 
 
@@ -76,16 +74,8 @@ def _summary(row: sqlite3.Row) -> JobSummary:
     )  # fmt: skip
 
 
-def _token(value: object, name: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([value, name]).encode()).decode()
-
-
-def _position(token: str, kind: type) -> list[object]:
+def _position(token: str, kind: type) -> tuple[object, ...]:
     try:
-        value, name = json.loads(base64.urlsafe_b64decode(token.encode()))
-        f"{value}{name}".encode()  # SQLite takes no lone surrogates
-    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
+        return tokens.place_of(token, kind, str)
+    except ValueError as error:
         raise ValidationRefused("The pagination token is invalid.") from error
-    if not isinstance(value, kind) or not isinstance(name, str):
-        raise ValidationRefused("The pagination token is invalid.")
-    return [value, name]
