@@ -1,8 +1,9 @@
 """Script mode: what AWS's training toolkit does around a user's script, in one file of the standard library.
 
 It is run by path in the user's own interpreter (`<python> script_mode.py train`), knows nothing of the rest of this
-package, and needs Python 3.8 or newer. Two things differ from the toolkit on purpose: SIGTERM reaches the script, and
-nothing is installed on the way (a requirements.txt is only pointed out).
+package, and needs Python 3.9 or newer. What differs from the toolkit, on purpose: SIGTERM reaches the script; nothing
+is installed on the way (a requirements.txt is only pointed out); SM_MODULE_DIR is the folder that the source lies in;
+and a hyperparameter with a dash in its name has a variable without one beside the toolkit's own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,18 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+# Hyperparameters that are the toolkit's own and no script's, beside all that begin with "sagemaker_".
+OWN_HYPERPARAMETERS = (
+    "sagemaker_program", "sagemaker_submit_directory", "sagemaker_enable_cloudwatch_metrics", "sagemaker_region",
+    "sagemaker_container_log_level", "sagemaker_job_name", "default_user_module_name", "_tuning_objective_metric",
+    "sagemaker_s3_output",
+)  # fmt: skip
+# Ways of starting a script on many processes, none of which is built here.
+LAUNCHERS = (
+    "sagemaker_mpi_enabled", "sagemaker_parameter_server_enabled", "sagemaker_distributed_dataparallel_enabled",
+    "sagemaker_pytorch_ddp_enabled", "sagemaker_pytorch_xla_multi_worker_enabled",
+    "sagemaker_multi_worker_mirrored_strategy_enabled", "sagemaker_torch_distributed_enabled",
+)  # fmt: skip
 TAIL_LINES = 40
 TAIL_BYTES = 16384
 
@@ -54,9 +67,12 @@ def _train(base: Path) -> int:
     script = _inside(code, program)
     if not script.is_file():
         raise ClientError(f"The script {program} is not in {code}: it holds {_listing(code)}.")
-    own = {name: value for name, value in given.items() if not name.startswith("sagemaker_")}
+    launchers = [name for name in LAUNCHERS if given.get(name)]
+    if launchers:
+        raise ClientError(f"{', '.join(launchers)}: starting a script on many processes is not available here.")
+    own = {name: value for name, value in given.items() if _is_the_scripts(name)}
     command = _command(script, program, to_arguments(own))
-    env = {**os.environ, **environment(base, own, given, program, code)}
+    env = {**os.environ, **environment(base, given, program, code)}
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH", "")]))
     env.setdefault("PYTHONUNBUFFERED", "1")
     for folder in ("model", "output/data", "output/intermediate"):
@@ -80,11 +96,21 @@ def decode(value: Any) -> Any:
 
 
 def to_arguments(hyperparameters: dict[str, Any]) -> list[str]:
-    """`--key value`, sorted by key, and `-k value` for one letter; values as Python writes them."""
+    """`--key value`, sorted by key, and `-k value` for one letter; values as Python writes them, a map as `k=v,k=v`."""
     arguments = []
     for name in sorted(hyperparameters):
-        arguments += [f"-{name}" if len(name) == 1 else f"--{name}", str(hyperparameters[name])]
+        arguments += [f"-{name}" if len(name) == 1 else f"--{name}", _argument(hyperparameters[name])]
     return arguments
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={part}" for name, part in sorted(value.items()))
+    return "" if value is None else str(value)
+
+
+def _is_the_scripts(name: str) -> bool:
+    return not name.startswith("sagemaker_") and name not in OWN_HYPERPARAMETERS
 
 
 def code_folder(base: Path, submitted: Any) -> Path:
@@ -144,74 +170,93 @@ def _command(script: Path, program: str, arguments: list[str]) -> list[str]:
     return [sys.executable, program, *arguments]
 
 
-def environment(base: Path, own: dict[str, Any], given: dict[str, Any], program: str, code: Path) -> dict[str, str]:
-    """The SM_* variables of the toolkit, as strings."""
+def environment(base: Path, given: dict[str, Any], program: str, code: Path) -> dict[str, str]:
+    """The variables of the toolkit: SM_*, and three that it sets for its own use and scripts have come to read."""
     config = base / "input" / "config"
     resources = _json(config / "resourceconfig.json")
     channels = _json(config / "inputdataconfig.json")
-    hosts = resources.get("hosts", ["algo-1"])
-    current = resources.get("current_host", "algo-1")
-    groups = resources.get("instance_groups", [])
-    paths = {name: str(base / "input" / "data" / name) for name in sorted(channels)}
-    values: dict[str, Any] = {
-        "hosts": hosts,
-        "current_host": current,
-        "network_interface_name": resources.get("network_interface_name", "eth0"),
-        "hps": own,
-        "user_entry_point": program,
-        "framework_params": {name: value for name, value in given.items() if name.startswith("sagemaker_")},
+    own = {name: value for name, value in given.items() if _is_the_scripts(name)}
+    paths = {name: str(base / "input" / "data" / name) for name in channels}
+    shared = {
+        **_hosts(resources, given),
         "resource_config": resources,
         "input_data_config": channels,
-        "output_data_dir": str(base / "output" / "data"),
-        "channels": sorted(channels),
+        "framework_module": os.environ.get("SAGEMAKER_TRAINING_MODULE"),
+        "user_entry_point": program,
         "module_name": program.removesuffix(".py"),
         "module_dir": str(code),
         "log_level": given.get("sagemaker_container_log_level", 20),
         "input_dir": str(base / "input"),
         "input_config_dir": str(config),
         "output_dir": str(base / "output"),
+        "output_data_dir": str(base / "output" / "data"),
         "output_intermediate_dir": str(base / "output" / "intermediate"),
         "model_dir": str(base / "model"),
         "num_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         "num_gpus": _gpus(),
         "num_neurons": 0,
-        "framework_module": "",
-        "current_instance_type": resources.get("current_instance_type", "local"),
-        "current_instance_group": resources.get("current_group_name", "homogeneousCluster"),
-        "current_instance_group_hosts": next(
-            (g.get("hosts", []) for g in groups if g.get("instance_group_name") == resources.get("current_group_name")),
-            hosts,
-        ),
-        "instance_groups": [group.get("instance_group_name") for group in groups],
-        "instance_groups_dict": {group.get("instance_group_name"): group for group in groups},
-        "distribution_instance_groups": [],
-        "is_hetero": len(groups) > 1,
-        "topology": resources.get("topology"),
-        "user_args": to_arguments(own),
     }
-    whole = {
-        "additional_framework_parameters": {},
-        "channel_input_dirs": paths,
-        "hyperparameters": own,
-        "input_data_config": channels,
-        "is_master": current == min(hosts),
-        "job_name": given.get("sagemaker_job_name") or os.environ.get("TRAINING_JOB_NAME"),
-        "master_hostname": min(hosts),
-        **{name: value for name, value in values.items() if name not in ("hps", "user_args", "channels")},
-    }
-    env = {f"SM_{name.upper()}": _text(value) for name, value in values.items()}
-    env["SM_TRAINING_ENV"] = json.dumps(whole, sort_keys=True)
+    more = {name: given[name] for name in given if not _is_the_scripts(name) and name not in OWN_HYPERPARAMETERS}
+    whole = {**shared, **_for_training_env(resources, given), "channel_input_dirs": paths, "hyperparameters": own,
+             "additional_framework_parameters": more}  # fmt: skip
+    alone = {"hps": own, "channels": sorted(paths), "framework_params": more, "user_args": to_arguments(own),
+             "training_env": whole}  # fmt: skip
+    if resources.get("topology"):
+        alone["topology"] = resources["topology"]
+    env = {f"SM_{name.upper()}": _text(value) for name, value in {**shared, **alone}.items()}
     env.update({f"SM_CHANNEL_{name.upper()}": path for name, path in paths.items()})
     env.update({f"SM_HP_{name.upper().replace('-', '_')}": _text(value) for name, value in own.items()})
+    env.update({f"SM_HP_{name.upper()}": _text(value) for name, value in own.items()})
+    env["CURRENT_HOST"] = shared["current_host"]
+    env["SAGEMAKER_JOB_NAME"] = _text(given.get("sagemaker_job_name", ""))
+    env["SAGEMAKER_REGION"] = _text(given.get("sagemaker_region", os.environ.get("AWS_REGION", "")))
     return env
 
 
+def _hosts(resources: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What resourceconfig.json says of the hosts and their groups."""
+    groups = resources.get("instance_groups") or []
+    current = resources.get("current_group_name", "homogeneousCluster")
+    named = {group["instance_group_name"]: group for group in groups}
+    return {
+        "hosts": resources.get("hosts", ["algo-1"]),
+        "current_host": resources.get("current_host", "algo-1"),
+        "network_interface_name": resources.get("network_interface_name", "eth0"),
+        "current_instance_type": resources.get("current_instance_type", "local"),
+        "current_instance_group": current,
+        "current_instance_group_hosts": named.get(current, {}).get("hosts", []),
+        "instance_groups": list(named),
+        "instance_groups_dict": named,
+        "distribution_instance_groups": given.get("sagemaker_distribution_instance_groups", []),
+        "is_hetero": len(groups) > 1,
+    }
+
+
+def _for_training_env(resources: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What stands in SM_TRAINING_ENV alone."""
+    hosts = _hosts(resources, given)
+    spread = hosts["distribution_instance_groups"]
+    chosen = [host for name in hosts["instance_groups"] if name in spread
+              for host in hosts["instance_groups_dict"][name]["hosts"]]  # fmt: skip
+    chosen = chosen if hosts["instance_groups"] else list(hosts["hosts"])
+    master = (chosen or hosts["hosts"])[0]
+    return {
+        "distribution_hosts": chosen,
+        "master_hostname": master,
+        "is_master": hosts["current_host"] == master,
+        "is_modelparallel_enabled": None,
+        "is_smddprun_installed": False,
+        "is_smddpmprun_installed": False,
+        "job_name": os.environ.get("TRAINING_JOB_NAME"),
+        "topology": resources.get("topology", []),
+    }
+
+
 def _text(value: Any) -> str:
+    """As the toolkit writes values: text as it stands, nothing for null, the rest as compact JSON."""
     if value is None:
         return ""
-    if isinstance(value, (dict, list, bool)):
-        return json.dumps(value, sort_keys=True)
-    return str(value)
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _gpus() -> int:

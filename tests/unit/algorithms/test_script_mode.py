@@ -60,6 +60,69 @@ def test_arguments_and_environment(tmp_path: Path) -> None:
     assert (tmp_path / "output" / "success").exists()
 
 
+def test_a_map_and_a_null_as_arguments() -> None:
+    assert script_mode.to_arguments({"d": {"b": [2], "a": 1}, "none": None}) == ["-d", "a=1,b=[2]", "--none", ""]
+
+
+def test_a_launcher_that_is_not_here_is_refused(tmp_path: Path) -> None:
+    _lay(tmp_path, SHOW, {"sagemaker_mpi_enabled": True})
+    assert _start(tmp_path).returncode == 1
+    assert (tmp_path / "output" / "failure").read_text().startswith("sagemaker_mpi_enabled: ")
+
+
+JUDGE = """
+import json, os
+from sagemaker_training import environment
+judged = environment.Environment()
+also = {name: os.environ[name] for name in ("CURRENT_HOST", "SAGEMAKER_REGION", "SAGEMAKER_JOB_NAME")}
+print("JUDGED" + json.dumps([judged.to_cmd_args(), {**judged.to_env_vars(), **also}]))
+"""
+TOOLKIT = "sagemaker-training==5.1.4"
+
+
+def _line(text: str, mark: str) -> Any:
+    (line,) = (line for line in text.splitlines() if line.startswith(mark))
+    return json.loads(line.removeprefix(mark))
+
+
+@pytest.mark.slow
+def test_the_toolkit_itself_says_the_same(tmp_path: Path) -> None:
+    """The real toolkit's source is fetched from the package index and asked about the same files."""
+    fetch = ["-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", str(tmp_path), TOOLKIT]
+    subprocess.run([sys.executable, *fetch], check=True, timeout=300, capture_output=True)
+    with tarfile.open(next(tmp_path.glob("sagemaker_training*.tar.gz"))) as source:
+        source.extractall(tmp_path / "toolkit", filter="data")
+    (package,) = (tmp_path / "toolkit").glob("*/src")
+    given = {
+        "lr": 0.1, "e": 3, "batch-size": 8, "d": {"b": [2], "a": 1}, "n": None, "s": "x y ü", "flag": True, "t": 1e-05,
+        "_tuning_objective_metric": "validation:loss", "sagemaker_region": "eu-west-1", "sagemaker_job_name": "job",
+        "sagemaker_container_log_level": 10, "sagemaker_of_a_framework": {"a": 1},
+    }  # fmt: skip
+    code = _lay(tmp_path, SHOW.replace("k[:3] == 'SM_'", "True"), given)
+    config = tmp_path / "input" / "config"
+    hyperparameters = json.loads((config / "hyperparameters.json").read_text())
+    hyperparameters |= {"sagemaker_submit_directory": json.dumps(str(code)), "raw": "no json"}
+    (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
+    (config / "resourceconfig.json").write_text(
+        '{"current_host":"algo-1","current_instance_type":"ml.c5.xlarge","current_group_name":"homogeneousCluster",'
+        '"hosts":["algo-1"],"instance_groups":[{"instance_group_name":"homogeneousCluster",'
+        '"instance_type":"ml.c5.xlarge","hosts":["algo-1"]}],"network_interface_name":"eth0","topology":null}'
+    )
+    env = {**os.environ, "SAGEMAKER_BASE_DIR": str(tmp_path), "TRAINING_JOB_NAME": "job"}
+    judge = subprocess.run(
+        [sys.executable, "-c", JUDGE], env={**env, "PYTHONPATH": str(package)}, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert "JUDGED" in judge.stdout, judge.stderr
+    theirs_arguments, theirs = _line(judge.stdout, "JUDGED")
+    ours = subprocess.run(_command(), env=env, capture_output=True, text=True, timeout=60, check=False)
+    arguments, seen = _line(ours.stdout, "SEEN")
+    assert arguments == theirs_arguments
+    assert {name: seen.get(name) for name in theirs} == theirs
+    added = {name for name in seen if name.startswith("SM_")} - theirs.keys()
+    assert added == {"SM_HP_BATCH_SIZE"}
+
+
 def test_a_raising_script_is_told_in_the_toolkits_form(tmp_path: Path) -> None:
     _lay(tmp_path, "raise ValueError('no such thing')", {"lr": 0.1})
     assert _start(tmp_path).returncode == 1
