@@ -29,12 +29,9 @@ def judged(document: Document) -> tuple[TrainingJobSpec | None, tuple[Problem, .
     """A document's spec, and everything that is to be said about it with its place in the file."""
     if any(problem.severity is Severity.ERROR for problem in document.problems):
         return None, tuple(document.problems)
-    admission = admit(document.wire, nameless=True)
-    problems = (*document.problems, *document.locate(admission.problems))
-    if admission.spec is None:
-        return None, problems
-    name = admission.spec.training_job_name or document.metadata.name or ""
-    return admission.spec.model_copy(update={"training_job_name": name}), problems
+    named = {} if document.wire.get("TrainingJobName") else {"TrainingJobName": document.metadata.name}
+    admission = admit({**document.wire, **named}, nameless=True)
+    return admission.spec, (*document.problems, *document.locate(admission.problems))
 
 
 def specs_of(name: str) -> list[TrainingJobSpec]:
@@ -135,5 +132,5 @@ def _absolute(uri: str, folder: Path) -> str:
 
 
 def renamed(spec: TrainingJobSpec, name: str) -> TrainingJobSpec:
-    """The same job under another name."""
-    return spec.model_copy(update={"training_job_name": name})
+    """The same job under another name, which is judged like any other. Raises InvalidJob."""
+    return admitted(spec.to_wire(), name)

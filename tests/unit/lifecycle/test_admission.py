@@ -19,6 +19,8 @@ S3 = {"S3DataType": "S3Prefix", "S3Uri": "s3://b/p"}
 CHANNEL = {"ChannelName": "train", "DataSource": {"S3DataSource": S3}}
 FSX = {"FileSystemId": "fs-01234567", "FileSystemAccessMode": "ro", "FileSystemType": "FSxLustre", "DirectoryPath": "/"}
 GROUP = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "InstanceGroupName": "a"}
+RULE = {"RuleConfigurationName": "r", "RuleEvaluatorImage": "i"}
+PREFERENCES = {"InstancePreferences": [{"InstanceType": "ml.m5.large"}], "VolumeSizeInGB": 1}
 REQUEST: dict[str, Any] = {
     "TrainingJobName": "job",
     "RoleArn": "arn:aws:iam::123456789012:role/x",
@@ -93,6 +95,23 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("parameter not text", {"HyperParameters": {"eta": 0.1}}, "HyperParameters.eta", "a string"),
     ("relative folder", {"CheckpointConfig": {"S3Uri": "s3://b/c", "LocalPath": "x"}}, "CheckpointConfig.LocalPath", "absolute"),
     ("reserved folder", {"CheckpointConfig": {"S3Uri": "s3://b/c", "LocalPath": "/opt/ml/model/"}}, "CheckpointConfig.LocalPath", "reserved"),
+    ("private registry", {"AlgorithmSpecification__TrainingImageConfig": {"TrainingRepositoryAccessMode": "Vpc"}}, "VpcConfig", "VpcConfig is required when TrainingRepositoryAccessMode is Vpc"),
+    ("spot wait below the default runtime", {"EnableManagedSpotTraining": True, "StoppingCondition": {"MaxWaitTimeInSeconds": 86399}}, "StoppingCondition.MaxWaitTimeInSeconds", "greater than or equal to MaxRuntimeInSeconds"),
+    ("unknown group", {"ResourceConfig": {"InstanceGroups": [GROUP], "VolumeSizeInGB": 1}, **source(InstanceGroupNames=["b"])}, "InputDataConfig.0.DataSource.S3DataSource.InstanceGroupNames.0", "'b' is not among the InstanceGroups"),
+    ("empty group", {"ResourceConfig": {"InstanceGroups": [{**GROUP, "InstanceCount": 0}], "VolumeSizeInGB": 1}}, "ResourceConfig.InstanceGroups.0.InstanceCount", "greater than or equal to 1"),
+    ("warm groups", {"ResourceConfig": {"InstanceGroups": [GROUP], "VolumeSizeInGB": 1, "KeepAlivePeriodInSeconds": 60}}, "ResourceConfig.KeepAlivePeriodInSeconds", "cannot be specified with InstanceGroups"),
+    ("spot preferences", {"EnableManagedSpotTraining": True, "StoppingCondition__MaxWaitTimeInSeconds": 60, "ResourceConfig": {**PREFERENCES, "InstanceCount": 1}}, "ResourceConfig.InstancePreferences", "EnableManagedSpotTraining cannot be used"),
+    ("placed preferences", {"ResourceConfig": {**PREFERENCES, "InstanceCount": 1, "InstancePlacementConfig": {"EnableMultipleJobs": True}}}, "ResourceConfig.InstancePreferences", "InstancePlacementConfig cannot be specified with InstancePreferences"),
+    ("uncounted preferences", {"ResourceConfig": PREFERENCES}, "ResourceConfig.InstancePreferences", "InstanceCount must be specified either"),
+    ("chosen type", {"ResourceConfig__SelectedInstanceType": "ml.m5.large"}, "ResourceConfig.SelectedInstanceType", "set by the service"),
+    ("nameless attributes", {"InputDataConfig__0__InputMode": "Pipe", **source(S3DataType="AugmentedManifestFile")}, "InputDataConfig.0.DataSource.S3DataSource.AttributeNames", "AttributeNames must be specified"),
+    ("fast Gzip", {"InputDataConfig__0__InputMode": "FastFile", "InputDataConfig__0__CompressionType": "Gzip"}, "InputDataConfig.0.CompressionType", "In FastFile mode"),
+    ("shuffled file system", {"VpcConfig": {"SecurityGroupIds": ["a"], "Subnets": ["b"]}, "InputDataConfig__0__DataSource": {"FileSystemDataSource": FSX}, "InputDataConfig__0__ShuffleConfig": {"Seed": 1}}, "InputDataConfig.0.ShuffleConfig", "only supported for channels with an S3DataSource"),
+    ("no source", {"InputDataConfig__0__DataSource": {}}, "InputDataConfig.0.DataSource", "Exactly one of"),
+    ("same rule", {"DebugRuleConfigurations": [RULE, RULE]}, "DebugRuleConfigurations.1.RuleConfigurationName", "must be unique"),
+    ("same profiler rule", {"ProfilerRuleConfigurations": [RULE, RULE]}, "ProfilerRuleConfigurations.1.RuleConfigurationName", "must be unique"),
+    ("reserved tag", {"Tags": [{"Key": "aws:x", "Value": ""}]}, "Tags.0.Key", "aws: prefixed"),
+    ("upward folder", {"DebugHookConfig": {"S3OutputPath": "s3://b/c", "LocalPath": "/a/../opt"}}, "DebugHookConfig.LocalPath", "absolute"),
     ("interval", {"ProfilerConfig": {"ProfilingIntervalInMilliseconds": 3}}, "ProfilerConfig.ProfilingIntervalInMilliseconds", "one of"),
     ("other scheme", {"OutputDataConfig__S3OutputPath": "gs://b"}, "OutputDataConfig.S3OutputPath", "(https|s3)://"),
 ]  # fmt: skip
@@ -109,6 +128,14 @@ def test_a_long_name_breaks_its_length_and_its_pattern() -> None:
     length, pattern = admit(request(TrainingJobName="a" * 64)).problems
     assert length.message.endswith("Member must have length less than or equal to 63")
     assert pattern.code == "pattern"
+
+
+def test_a_missing_volume_size_refuses_a_job_of_the_services_and_is_a_notice_here() -> None:
+    (there,) = admit(request(ResourceConfig__VolumeSizeInGB=None), place="sagemaker").problems
+    (here,) = admit(request(ResourceConfig__VolumeSizeInGB=None)).problems
+    assert (there.severity, here.severity, there.message) == ("error", "notice", here.message)
+    own_disk = request(ResourceConfig__VolumeSizeInGB=None, ResourceConfig__InstanceType="ml.g4dn.xlarge")
+    assert admit(own_disk, place="sagemaker").problems == ()
 
 
 def test_two_faults_are_one_message() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from trainyard.lifecycle.admission import words
 from trainyard.lifecycle.admission.patterns import matches
 from trainyard.lifecycle.admission.words import Path
-from trainyard.model.casing import api_name
+from trainyard.model.casing import ack_name, api_name
 from trainyard.model.members import Shape, members_of
 from trainyard.model.problems import Problem
 from trainyard.model.shapes import Items, Mapped, Number, OneOf, Structure, Text
@@ -166,7 +166,9 @@ def _unknown(key: Any, beside: Mapping[Any, Any], structure: type[Structure], pa
         message = f"Field '{shown}' in {place} is the same as '{known}', which is given too"
         return Problem(path=where, message=message, code="given-twice")
     message = f"Unknown field '{shown}' in {place}"
-    return Problem(path=where, message=message, code="unknown-field", suggestion=known or _nearest(shown, structure))
+    near = known or _nearest(shown, structure)
+    suggestion = ack_name(near) if near is not None and shown[:1].islower() else near  # in the spelling of who wrote it
+    return Problem(path=where, message=message, code="unknown-field", suggestion=suggestion)
 
 
 def _nearest(name: str, structure: type[Structure]) -> str | None:
