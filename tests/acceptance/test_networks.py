@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.test_process_contract import Ran, ended, home, python, request, run, shell, until
+from tests.acceptance.jobs import Ran, ended, home, python, request, run, shell, until
 
 from trainyard.model.errors import ValidationRefused
 from trainyard.runtimes.local import identity
@@ -93,6 +93,13 @@ def heard(address: str) -> str:
     return f"{text[:40]} {len(text)}"
 
 
+@pytest.mark.proves(
+    "VpcConfig",
+    "VpcConfig.SecurityGroupIds",
+    "VpcConfig.SecurityGroupIds[]",
+    "VpcConfig.Subnets",
+    "VpcConfig.Subnets[]",
+)
 async def test_vpc_peers(tmp_path: Path) -> None:
     with echoing() as listed, echoing() as other:
         places = (f"127.0.0.1:{listed}", f"127.0.0.1:{other}")

@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 from tests.acceptance.jobs import (
     KEEP_CONFIG,
-    ROLE,
     SLEEP,
     Ran,
     channel,
@@ -52,7 +51,7 @@ seen = {
     "interfaces": sorted(name for _, name in socket.if_nameindex()),
     "machine": reaches(int(sys.argv[1])),
     "itself": reaches(own.getsockname()[1]),
-    "credentials": sorted(name for name in os.environ if "CREDENTIALS" in name or "SECRET" in name),
+    "credentials": sorted(name for name in os.environ if "CONTAINER_CREDENTIALS" in name or "ACCESS_KEY" in name),
 }
 open("/opt/ml/model/seen.json", "w").write(json.dumps(seen))
 """
@@ -377,14 +376,6 @@ async def test_switches_that_are_off(tmp_path: Path) -> None:
 
 
 # What is kept beside the job
-
-
-@pytest.mark.proves("RoleArn")
-async def test_role(tmp_path: Path) -> None:
-    ran = await run(tmp_path, shell("env > /opt/ml/model/env"))
-    assert ran.told["RoleArn"] == ROLE
-    assert b"CREDENTIALS" not in ran.file("env")
-    assert b"AWS_ACCESS_KEY_ID" not in ran.file("env")
 
 
 @pytest.mark.proves("ResourceConfig.KeepAlivePeriodInSeconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import Any
@@ -18,6 +19,7 @@ from trainyard.lifecycle import naming, support
 from trainyard.model.errors import ServiceError
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.ports.objects import ObjectStore
 from trainyard.resource.manifest import write_manifest
 from trainyard.wiring.session import Session
 
@@ -83,11 +85,12 @@ async def _plan(session: Session, spec: TrainingJobSpec) -> dict[str, Any]:
         needs = placement.needs
         plan |= {"image": placement.image, "launcher": placement.launcher, "notices": list(placement.notices)}
         plan["needs"] = {"vCPU": needs.cpus, "memoryBytes": needs.memory, "gpus": needs.gpus}
+        objects = await asyncio.to_thread(session.objects_of, spec)
     except ServiceError as error:
-        plan["refused"] = str(error)
+        plan["refused"], objects = str(error), session.objects
     plan["fields"] = [list(row) for row in support.verdicts(spec, PLACE)]
     plan["inputs"] = [
-        await _input(session, channel.channel_name, channel.data_source.s3_data_source.s3_uri)
+        await _input(objects, channel.channel_name, channel.data_source.s3_data_source.s3_uri)
         for channel in spec.input_data_config or ()
         if channel.data_source.s3_data_source is not None
     ]
@@ -96,11 +99,11 @@ async def _plan(session: Session, spec: TrainingJobSpec) -> dict[str, Any]:
     return plan
 
 
-async def _input(session: Session, name: str, uri: str) -> dict[str, Any]:
+async def _input(objects: ObjectStore, name: str, uri: str) -> dict[str, Any]:
     count = total = 0
-    async for info in session.objects.list(uri):
+    async for info in objects.list(uri):
         count, total = count + 1, total + info.size
-    return {"channel": name, "uri": uri, "place": session.objects.place_of(uri), "objects": count, "bytes": total}
+    return {"channel": name, "uri": uri, "place": objects.place_of(uri), "objects": count, "bytes": total}
 
 
 def _print_plan(plan: dict[str, Any]) -> None:

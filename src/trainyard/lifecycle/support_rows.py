@@ -132,11 +132,15 @@ _RESOURCES = {
 _OTHERS = {
     "TrainingJobName": _yes("", "test_resource_config"),
     "HyperParameters": _yes("", "test_hyperparameters"),
-    "RoleArn": _notice("stored and echoed; the job gets no credentials: nothing here assumes a role", "test_role"),
+    "RoleArn": Row(
+        HONOURED, "its credentials are those of its table in trainyard.toml; without a table none, with a notice",
+        "tests/acceptance/test_roles.py::test_role_arn"),
     "OutputDataConfig": _yes("", "test_output_path"),
     "OutputDataConfig.KmsKeyId": Row(REFUSED, _KMS, "", (Case("empty", _is(""), HONOURED, "no key"),)),
     "OutputDataConfig.CompressionType": _yes("", "test_output_compression_none"),
-    "VpcConfig": _yes("the ids are networks of trainyard.toml: host, none, or listed peers", "test_vpc_networks"),
+    "VpcConfig": Row(
+        HONOURED, "the ids are networks of trainyard.toml: host, none, or listed peers",
+        "tests/acceptance/test_networks.py::test_vpc_peers"),
     "StoppingCondition": _yes("", "test_max_runtime"),
     "StoppingCondition.MaxWaitTimeInSeconds": _yes("counts from creation", "test_max_wait"),
     "StoppingCondition.MaxPendingTimeInSeconds": _yes("counts while the job is queued", "test_max_pending"),

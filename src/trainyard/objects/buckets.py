@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from trainyard.ports.objects import ObjectInfo, ObjectStore
 class Route:
     """Where one bucket is: exactly one of `folder`, `embedded` (the embedded store's root) or an endpoint.
 
-    `endpoint` None with neither folder nor embedded means Amazon S3.
+    `endpoint` None with neither folder nor embedded means Amazon S3. `anonymous` requests are not signed.
     """
 
     folder: str | None = None
@@ -25,6 +25,7 @@ class Route:
     endpoint: str | None = None
     region: str | None = None
     credentials: dict[str, str] = field(default_factory=dict)
+    anonymous: bool = False
 
 
 class Buckets:
@@ -40,6 +41,14 @@ class Buckets:
             "buckets": {name: asdict(route) for name, route in self._routes.items()},
             "default": asdict(self._default),
         }
+
+    def signed(self, keys: dict[str, str]) -> Buckets:
+        """The same router for a job's role: buckets at an endpoint that have no keys of their own take the role's.
+
+        Without any keys requests are anonymous: a transfer signs as its role says, never as whoever started it.
+        """
+        signed = {name: _signed(route, keys) for name, route in self._routes.items()}
+        return Buckets(signed, _signed(self._default, keys))
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Buckets:
@@ -110,9 +119,17 @@ class Buckets:
 _FILES = FolderStore(Path("/"), "file:///", PlainLayout(), create=True)
 
 
+def _signed(route: Route, keys: dict[str, str]) -> Route:
+    if route.folder is not None or route.embedded is not None or route.credentials:
+        return route
+    return replace(route, credentials=keys, anonymous=not keys)
+
+
 def _bucket_store(bucket: str, base: str, route: Route) -> ObjectStore:
     if route.folder is not None:
         return FolderStore(Path(route.folder), base, PlainLayout(), create=False)
     if route.embedded is not None:
         return FolderStore(Path(route.embedded) / bucket, base, EscapedLayout(), create=True)
-    return EndpointStore(bucket, endpoint=route.endpoint, region=route.region, credentials=route.credentials)
+    return EndpointStore(
+        bucket, endpoint=route.endpoint, region=route.region, credentials=route.credentials, anonymous=route.anonymous
+    )

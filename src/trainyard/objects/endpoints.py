@@ -18,12 +18,22 @@ from trainyard.ports.objects import ObjectInfo
 
 
 class EndpointStore:
-    """One bucket at one endpoint. Credentials: those given, else obstore's own chain."""
+    """One bucket at one endpoint. Credentials: those given, else none if `anonymous`, else obstore's own chain."""
 
-    def __init__(self, bucket: str, *, endpoint: str | None, region: str | None, credentials: dict[str, str]) -> None:
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint: str | None,
+        region: str | None,
+        credentials: dict[str, str],
+        anonymous: bool = False,
+    ) -> None:
         self._base = f"s3://{bucket}/"
         self._place = endpoint or "Amazon S3"
         options: dict[str, Any] = {**credentials, "region": region or "us-east-1"}
+        if anonymous:
+            options["skip_signature"] = True
         if endpoint is not None:
             options |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
         client: Any = {"allow_http": True} if (endpoint or "").startswith("http://") else {}
@@ -128,5 +138,6 @@ class EndpointStore:
             return ValidationRefused(f"A key at {uri} cannot be served from {self._place}: {text}")
         denied = exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError
         if isinstance(error, denied) or "403" in text:
-            return ValidationRefused(f"Access to {uri} was denied by {self._place}; check the profile's permissions.")
+            text = f"Access to {uri} was denied by {self._place}; trainyard.toml gives a bucket or a role its keys."
+            return ValidationRefused(text)
         return Transient(f"{self._place} did not serve {uri}: {text}")

@@ -6,14 +6,17 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from trainyard.agent.metrics import Re2Scanners
 from trainyard.kit import detached
 from trainyard.kit.clock import SystemClock
+from trainyard.model.errors import ValidationRefused
 from trainyard.model.keys import Scope
 from trainyard.model.problems import Problem
 from trainyard.model.record import Placement
@@ -22,6 +25,7 @@ from trainyard.model.spec import TrainingJobSpec
 from trainyard.objects.buckets import Buckets, Route
 from trainyard.ports.objects import ObjectStore
 from trainyard.ports.runtime import Resolution
+from trainyard.runtimes.local.credentials import RoleUnusable
 from trainyard.runtimes.local.journal import poke
 from trainyard.runtimes.local.runtime import LocalOptions, LocalRuntime
 from trainyard.stores.sqlite.database import Database
@@ -30,6 +34,7 @@ from trainyard.stores.sqlite.store import SqliteJobStore
 from trainyard.wiring import leadership, networks
 from trainyard.wiring.catalogue import Alias, Catalogue, Program
 from trainyard.wiring.home import Home
+from trainyard.wiring.roles import Roles
 from trainyard.wiring.settings import Settings, load
 from trainyard.yard.engine import Engine, Yard
 from trainyard.yard.preflight import Preflight
@@ -41,12 +46,13 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What a command works with."""
+    """What a command works with. `objects_of`: the objects as a job's role sees them."""
 
     home: Home
     settings: Settings
     service: YardService
     objects: ObjectStore
+    objects_of: Callable[[TrainingJobSpec], ObjectStore]
     engine: Engine
     catalogue: Catalogue
     leadership: leadership.Leadership
@@ -111,6 +117,7 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
     clock = SystemClock()
     buckets = _buckets(home, settings)
     catalogue = _catalogue(settings)
+    roles = Roles(tables=settings.roles, refuse_unknown=settings.unknown_role == "refuse")
     runtime = LocalRuntime(
         LocalOptions(
             attempts=home.attempts, poke_socket=home.poke_socket, capacity=_capacity(settings),
@@ -118,14 +125,16 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
             log_cap=settings.logs.get("cap_bytes", GIB),
             usage_interval=float(settings.metrics.get("usage_interval_seconds", 10.0)),
         ),
-        resolve=lambda spec: _resolve(catalogue, settings, spec),
+        resolve=lambda spec: _resolve(catalogue, roles, settings, spec),
         wakeups=lambda: leadership.hints(home),
+        credentials=roles.credentials,
     )  # fmt: skip
     yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)
     scanners = Re2Scanners()
+    objects_of = partial(_as_role, buckets, roles)
     preflight = Preflight(
-        objects=buckets, runtime=runtime, scanners=scanners, region=scope.region, refusals=_refusals,
-        refuse_oversize=settings.capacity.get("oversize") == "refuse",
+        objects=objects_of, runtime=runtime, scanners=scanners, region=scope.region,
+        refusals=_refusals, refuse_oversize=settings.capacity.get("oversize") == "refuse",
     )  # fmt: skip
     service = YardService(
         scope, yard, preflight, new_uid=lambda: uuid.uuid4().hex,
@@ -133,8 +142,8 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
     )  # fmt: skip
     engine = Engine(yard, Scanning(yard.ledger, runtime, scanners, clock))
     return Session(
-        home=home, settings=settings, service=service, objects=buckets, engine=engine, catalogue=catalogue,
-        leadership=leadership.Leadership(home),
+        home=home, settings=settings, service=service, objects=buckets, objects_of=objects_of, engine=engine,
+        catalogue=catalogue, leadership=leadership.Leadership(home),
     )  # fmt: skip
 
 
@@ -144,12 +153,13 @@ def _buckets(home: Home, settings: Settings) -> Buckets:
     return Buckets({name: _route(entry, embedded) for name, entry in settings.buckets.items()}, default)
 
 
-def _route(entry: dict[str, object], embedded: str) -> Route:
+def _route(entry: dict[str, Any], embedded: str) -> Route:
     if entry.get("embedded"):
         return Route(embedded=embedded)
-    credentials = {"access_key_id": entry.get("access_key"), "secret_access_key": entry.get("secret_key")}
-    given = {name: str(entry[name]) for name in ("folder", "endpoint", "region") if name in entry}
-    return Route(**given, credentials={name: str(value) for name, value in credentials.items() if value})
+    keys = {"access_key_id": entry.get("access_key"), "secret_access_key": entry.get("secret_key")}
+    folder, endpoint, region = (entry.get(key) and str(entry[key]) for key in ("folder", "endpoint", "region"))
+    credentials = {name: str(value) for name, value in keys.items() if value}
+    return Route(folder=folder, endpoint=endpoint, region=region, credentials=credentials)
 
 
 def _capacity(settings: Settings) -> Resources | None:
@@ -186,19 +196,31 @@ def _refusals(spec: TrainingJobSpec, place: str) -> tuple[Problem, ...]:
     return tuple(support.refusals(spec, place))
 
 
-def _resolve(catalogue: Catalogue, settings: Settings, spec: TrainingJobSpec) -> Resolution:
+def _as_role(buckets: Buckets, roles: Roles, spec: TrainingJobSpec) -> Buckets:
+    try:
+        return buckets.signed(dict(roles.credentials(spec.role_arn).keys))
+    except RoleUnusable as error:
+        raise ValidationRefused(f"The role {spec.role_arn} cannot be used: {error}") from error
+
+
+def _resolve(catalogue: Catalogue, roles: Roles, settings: Settings, spec: TrainingJobSpec) -> Resolution:
     program = catalogue.resolve(spec)
     if not isinstance(program, Program):
         return Resolution(placement=None, problems=program)
     network = networks.network_of(settings.networks, spec)
-    if isinstance(network, Problem):
-        return Resolution(placement=None, problems=(network,))
+    problems = [one for one in (network, roles.problem(spec.role_arn)) if isinstance(one, Problem)]
+    if problems or isinstance(network, Problem):
+        return Resolution(placement=None, problems=tuple(problems))
     plain: dict[str, object] = {
         "argv": list(program.command(spec)), "env": dict(program.env), **network,
         "fault_of_exit": dict(program.fault_of_exit),
         "metrics": [list(pair) for pair in program.metrics],
     }  # fmt: skip
     placement = Placement(
-        launcher="process", image=program.label, needs=Resources(cpus=1.0), program=plain, notices=program.notices
+        launcher="process",
+        image=program.label,
+        needs=Resources(cpus=1.0),
+        program=plain,
+        notices=(*program.notices, *roles.notices(spec.role_arn)),
     )
     return Resolution(placement=placement)

@@ -153,8 +153,8 @@ def _value_faults(place: Path_, value: Any, setting: Setting) -> Iterator[Fault]
         yield place, f"{name} must be more than {setting.above:.12g}, not {value}."
     elif setting.pattern is not None and not re.fullmatch(setting.pattern, value):
         yield place, f'{name} must look like {setting.example}, not "{value}".'
-    elif setting.kind == "text" and not value:
-        yield place, f"{name} must not be empty."
+    elif setting.kind == "text" and not (value and value.isprintable()):
+        yield place, f"{name} must be one line of text."
 
 
 def _shown(value: Any, setting: Setting) -> str:

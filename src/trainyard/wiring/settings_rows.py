@@ -63,6 +63,10 @@ TABLES = {
     ),
     "images.*": Table(meaning="What an image is on this machine: a command, or a Python for scripts", name="my-image"),
     "networks.*": Table(meaning="What the subnets and security groups of a VpcConfig mean here", name="private"),
+    "roles.*": Table(
+        meaning="The credentials of a role (its ARN, or its name alone): keys, a profile, or none",
+        name="arn:aws:iam::000000000000:role/trainer",
+    ),
 }
 
 SETTINGS = (
@@ -70,6 +74,10 @@ SETTINGS = (
         table="", key="default_store", kind="text", choices=("embedded", "amazon"), default="embedded",
         example='"embedded"',
         meaning="Where s3:// goes for buckets without a table of their own: a folder of this home, or Amazon S3",
+    ),
+    Setting(
+        table="", key="unknown_role", kind="text", choices=("allow", "refuse"), default="allow", example='"allow"',
+        meaning="A job whose role has no table here runs without credentials, or is refused",
     ),
     Setting(
         table="defaults", key="account", kind="text", default="000000000000", example='"000000000000"',
@@ -120,7 +128,7 @@ SETTINGS = (
         meaning="The region that requests to the endpoint or to Amazon S3 are signed for",
     ),
     Setting(
-        table="buckets.*", key="access_key", kind="text", default="the environment's own", example='"…"',
+        table="buckets.*", key="access_key", kind="text", default="those of the job's role", example='"…"',
         meaning="The key that requests are signed with, beside its secret_key",
     ),
     Setting(table="buckets.*", key="secret_key", kind="text", example='"…"', meaning="The secret of access_key"),
@@ -151,5 +159,30 @@ SETTINGS = (
     Setting(
         table="networks.*", key="peers", kind="texts", example='["db.example.org:5432", "10.0.0.0/8:443"]',
         meaning='host:port, address:port or network:port, reached over TCP; with access = "peers"',
+    ),
+    Setting(
+        table="roles.*", key="access_key", kind="text", example='"…"',
+        meaning="The role's key, beside its secret_key",
+    ),
+    Setting(table="roles.*", key="secret_key", kind="text", example='"…"', meaning="The secret of access_key"),
+    Setting(
+        table="roles.*", key="session_token", kind="text", example='"…"',
+        meaning="The token of a temporary access_key",
+    ),
+    Setting(
+        table="roles.*", key="profile", kind="text", example='"research"',
+        meaning="In place of keys: a profile of the AWS configuration of whoever runs the engine",
+    ),
+    Setting(
+        table="roles.*", key="credentials", kind="text", choices=("none",), example='"none"',
+        meaning="In place of keys: known, and without credentials",
+    ),
+    Setting(
+        table="roles.*", key="region", kind="text", default="the job's", example='"us-east-1"',
+        meaning="The region that the program's AWS clients use",
+    ),
+    Setting(
+        table="roles.*", key="endpoint", kind="text", pattern="https?://.+", default="Amazon's",
+        example='"http://127.0.0.1:5000"', meaning="The endpoint that the program's AWS clients use",
     ),
 )  # fmt: skip

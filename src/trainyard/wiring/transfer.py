@@ -16,6 +16,7 @@ from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import ServiceError, Transient
 from trainyard.objects.buckets import Buckets
 from trainyard.ports.objects import ObjectStore
+from trainyard.runtimes.local.attempt import Attempt
 
 REFUSED, TRY_AGAIN = 3, 75
 TRIES = 5
@@ -61,7 +62,8 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
     order = json.loads((folder / "attempt.json").read_bytes())
     orders = TransferOrders.from_plain(order["transfers"])
     try:
-        result = asyncio.run(_tried(Transfer(folder), orders, work))
+        store = Buckets.from_plain(orders.routes).signed(atomic.read_json(Attempt(folder).role) or {})
+        result = asyncio.run(_tried(Transfer(folder), orders, store, work))
     except (ServiceError, Transient) as error:
         return _refused(folder / result_name, f"{failed}:{error}")
     except OSError as error:
@@ -72,8 +74,7 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
     return 0
 
 
-async def _tried(transfer: Transfer, orders: TransferOrders, work: Work) -> dict[str, object]:
-    store = Buckets.from_plain(orders.routes)
+async def _tried(transfer: Transfer, orders: TransferOrders, store: ObjectStore, work: Work) -> dict[str, object]:
     for attempt in range(TRIES - 1):
         try:
             return await work(transfer, orders, store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,9 +19,12 @@ from trainyard.ports.scanner import Scanners
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """The questions. `refuse_oversize`: a type larger than the machine is refused instead of cut down."""
+    """The questions. `refuse_oversize`: a type larger than the machine is refused instead of cut down.
 
-    objects: ObjectStore
+    objects: the store as a job's role sees it.
+    """
+
+    objects: Callable[[TrainingJobSpec], ObjectStore]
     runtime: Runtime
     scanners: Scanners
     region: str
@@ -52,18 +56,17 @@ class Preflight:
             raise ValidationRefused("; ".join(f"{fault.message} {fault.suggestion or ''}".strip() for fault in faults))
 
     async def _check_channels(self, spec: TrainingJobSpec) -> None:
-        for channel in spec.input_data_config or ():
+        if not spec.input_data_config:
+            return
+        objects = await asyncio.to_thread(self.objects, spec)  # a role's profile may have to be resolved
+        for channel in spec.input_data_config:
             source = channel.data_source.s3_data_source
-            if source is not None and not await self._has_objects(source.s3_uri):
-                raise ValidationRefused(self._nothing_there(source.s3_uri, spec.role_arn))
+            if source is not None and not await _has_objects(objects, source.s3_uri):
+                place = objects.place_of(source.s3_uri)
+                raise ValidationRefused(self._nothing_there(source.s3_uri, place, spec.role_arn))
 
-    async def _has_objects(self, uri: str) -> bool:
-        async for _ in self.objects.list(uri):
-            return True
-        return False
-
-    def _nothing_there(self, uri: str, role: str) -> str:
-        bucket, place = uri.partition("://")[2].partition("/")[0], self.objects.place_of(uri)
+    def _nothing_there(self, uri: str, place: str, role: str) -> str:
+        bucket = uri.partition("://")[2].partition("/")[0]
         return (
             f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
             f"exists in the selected region ({self.region}), that objects exist under that S3 prefix, and that the "
@@ -85,6 +88,12 @@ class Preflight:
             needs=wanted.at_most(machine),
             notices=(*placement.notices, f"{text}: the job runs at that size."),
         )
+
+
+async def _has_objects(objects: ObjectStore, uri: str) -> bool:
+    async for _ in objects.list(uri):
+        return True
+    return False
 
 
 def _words(amount: Resources) -> str:

@@ -43,6 +43,11 @@ BESIDE = {  # what else a table needs for a key to be taken
     "buckets.*": {"access_key": 'secret_key = "s"', "secret_key": 'access_key = "a"'},
     "images.*": {"env": 'python = "p"'},
     "networks.*": {"peers": 'access = "peers"', "access": 'peers = ["a:1"]'},
+    "roles.*": {
+        "access_key": 'secret_key = "s"', "secret_key": 'access_key = "a"',
+        "session_token": 'access_key = "a"\nsecret_key = "s"',
+        "region": 'credentials = "none"', "endpoint": 'credentials = "none"',
+    },
 }  # fmt: skip
 
 
@@ -68,6 +73,7 @@ def test_the_uncommented_template_is_one_file_of_toml() -> None:
     ("text", "told"),
     [
         ('default_store = "cloud"', ':1: default_store must be "embedded" or "amazon", not "cloud".'),
+        ('unknown_role = "deny"', ':1: unknown_role must be "allow" or "refuse", not "deny".'),
         ('\n[capacity]\noversize = "shrink"', ':3: capacity.oversize must be "run" or "refuse", not "shrink".'),
         ("[capacity]\ncpus = -1", ":2: capacity.cpus must be more than 0, not -1."),
         ("[capacity]\ncpus = nan", ":2: capacity.cpus must be more than 0, not nan."),
@@ -106,6 +112,10 @@ def test_a_wrong_value_is_told_with_its_line_and_its_key(tmp_path: Path, text: s
         (NETWORK + 'peers = ["a:1"]', ':1: networks."n" needs both access = "peers" and a list of peers'),
         (NETWORK + 'access = "peers"\npeers = ["a"]', ":5: networks.\"n\" has a peer that cannot be: 'a' names no"),
         (NETWORK + NETWORK.replace('"n"', '"m"'), ':4: networks."m" shares a subnet and a security group with "n"'),
+        ("[roles.r]", ':1: roles."r" needs one of: access_key and secret_key, profile'),
+        ('[roles.r]\nprofile = "p"\ncredentials = "none"', ':1: roles."r" needs one of'),
+        ('[roles.r]\naccess_key = "a"', ':1: roles."r" needs both access_key and secret_key'),
+        ('[roles.r]\nprofile = "p"\nsession_token = "t"', ':3: roles."r" has a session_token without its access_key.'),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_told(tmp_path: Path, text: str, told: str) -> None:
@@ -116,6 +126,11 @@ def test_a_contradiction_is_told(tmp_path: Path, text: str, told: str) -> None:
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     text = '[capacity]\ncpus = 0\noversize = "no"\n[networks.n]\nacess = "host"\n'
     assert [line.partition(": ")[0] for line in _refused(tmp_path, text)] == [":2", ":3", ":5"]
+
+
+def test_a_secret_is_in_no_error(tmp_path: Path) -> None:
+    lines = _refused(tmp_path, '[roles.r]\naccess_key = "AKIA"\nsecret_key = ["hush"]\nsession_token = {hush = 1}\n')
+    assert not [line for line in lines if "hush" in line or "AKIA" in line]
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:

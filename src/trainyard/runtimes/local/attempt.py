@@ -4,7 +4,7 @@ attempt.json     the resolved order, written once by the engine        journal.j
 supervisor.json  who supervises                                        shim.json      the host's first process
 exit.json        how the program ended                                 stop.json      that it shall end, and why
 progress.json    the transfer under way                                gateway.json   who joins it to its peers
-logs/ usage/ hosts/algo-1/opt/ml/
+role.json        the keys that transfers sign with                     logs/ usage/ hosts/algo-1/opt/{ml,ml-private}/
 """
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ class Attempt:
         return self.folder / "gateway.json"
 
     @property
+    def role(self) -> Path:
+        """The keys of the job's role, for the transfer helpers."""
+        return self.folder / "role.json"
+
+    @property
     def exit(self) -> Path:
         """The program's end."""
         return self.folder / "exit.json"
@@ -95,3 +100,8 @@ class Attempt:
     def ml(self) -> Path:
         """What the program sees as /opt/ml."""
         return self.folder / "hosts" / "algo-1" / "opt" / "ml"
+
+    @property
+    def private(self) -> Path:
+        """What the program sees as /opt/ml-private, where its role has something to be told."""
+        return self.folder / "hosts" / "algo-1" / "opt" / "ml-private"

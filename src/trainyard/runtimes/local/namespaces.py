@@ -43,7 +43,7 @@ def enter(
     if _LIBC.unshare(NEWUTS) == 0:
         name = hostname.encode()
         _LIBC.sethostname(name, len(name))
-    mounted = _private_mounts(ml)
+    mounted = _private_mounts(ml.parent)
     if not (mounted and _bind_hosts(ml.parent.parent, {hostname: "127.0.0.1", **(names or {})})) and names:
         raise IsolationUnavailable("this system gives no private /etc/hosts, so the network's peers have no names")
     if not mounted:
@@ -98,33 +98,31 @@ def _user_namespace() -> bool:
     return True
 
 
-def _private_mounts(ml: Path) -> bool:
+def _private_mounts(opt: Path) -> bool:
+    """Folders of the attempt's own /opt take the places of the machine's; the rest of /opt stays."""
     if _LIBC.unshare(NEWNS) != 0:
         return False
     _mount("none", "/", None, _REC | _PRIVATE)
-    source = os.open(ml, os.O_PATH | os.O_DIRECTORY)
-    kept = {name: os.open(f"/opt/{name}", os.O_PATH) for name in os.listdir("/opt") if name != "ml"}
+    own = {name: os.open(opt / name, os.O_PATH | os.O_DIRECTORY) for name in os.listdir(opt)}
+    kept = {name: os.open(f"/opt/{name}", os.O_PATH) for name in os.listdir("/opt") if name not in own}
     try:
         if not _mount("tmpfs", "/opt", "tmpfs", _NOSUID | _NODEV, "mode=755"):
             return False
-        for name, descriptor in kept.items():
-            _bind_back(name, descriptor)
-        Path("/opt/ml").mkdir()
-        bound = _mount(f"/proc/self/fd/{source}", "/opt/ml", None, _BIND | _REC)
+        bound = [_bind_back(name, descriptor) for name, descriptor in {**kept, **own}.items()]
     finally:
-        for descriptor in (source, *kept.values()):
+        for descriptor in (*own.values(), *kept.values()):
             os.close(descriptor)
     _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV)  # noqa: S108 - the program's own shared memory
-    return bound
+    return all(bound[len(kept) :])
 
 
-def _bind_back(name: str, descriptor: int) -> None:
+def _bind_back(name: str, descriptor: int) -> bool:
     target, source = Path("/opt") / name, f"/proc/self/fd/{descriptor}"
     if Path(source).is_dir():
         target.mkdir()
     else:
         target.touch()
-    _mount(source, str(target), None, _BIND | _REC)
+    return _mount(source, str(target), None, _BIND | _REC)
 
 
 def _bind_hosts(scratch: Path, names: Mapping[str, str]) -> bool:

@@ -36,8 +36,9 @@ from trainyard.model.resources import Resources
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import Fault
 from trainyard.ports.runtime import Resolution, RunOrder, Stream
-from trainyard.runtimes.local import identity, supervisor
+from trainyard.runtimes.local import credentials, identity, supervisor
 from trainyard.runtimes.local.attempt import VERSION, Attempt
+from trainyard.runtimes.local.credentials import Credentials, RoleUnusable
 
 _PACKAGE_ROOT = str(Path(__file__).parents[3])
 _GB = 10**9
@@ -71,8 +72,10 @@ class LocalRuntime:
         *,
         resolve: Callable[[TrainingJobSpec], Resolution],
         wakeups: Callable[[], AsyncIterator[str]],
+        credentials: Callable[[str | None], Credentials] = lambda _role: Credentials(),
     ) -> None:
         self._options, self._resolve, self._wakeups = options, resolve, wakeups
+        self._credentials = credentials
 
     async def resolve(self, spec: TrainingJobSpec) -> Resolution:
         """Ask the catalogue."""
@@ -149,7 +152,8 @@ class LocalRuntime:
             attempt.ballast.write_bytes(b"\0" * BALLAST)
             for name, content in contract_files(spec=order.spec, job=order.job).items():
                 (attempt.ml / name).write_bytes(content)
-            atomic.write_json(attempt.order, self._plain(attempt, order), mode=0o600)
+            plain = {**self._plain(attempt, order), **self._role(attempt, order)}
+            atomic.write_json(attempt.order, plain, mode=0o600)
             atomic.sync_folder(attempt.folder.parent)
         self._supervise(attempt)
 
@@ -168,7 +172,6 @@ class LocalRuntime:
             "job_uid": order.key.job_uid,
             "poke_socket": str(self._options.poke_socket),
             "argv": program["argv"],
-            "env": {**_dict(program.get("env")), **contract_env(spec=spec, job=order.job)},
             "isolate": bool(spec.enable_network_isolation) or program.get("network") in ("none", "peers"),
             "peers": [] if spec.enable_network_isolation else program.get("peers", []),
             "ml": str(attempt.ml),
@@ -183,6 +186,23 @@ class LocalRuntime:
             "helper_env": {name: os.environ[name] for name in _PASSED_TO_HELPERS if name in os.environ},
             "output_folders": [output.folder for output in transfers.outputs],
             "transfers": transfers.to_plain(),
+        }
+
+    def _role(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
+        """The program's variables, among them what its role gives it; why it is not started where the role fails."""
+        spec = order.spec
+        try:
+            role, refused = self._credentials(spec.role_arn), None
+        except RoleUnusable as error:
+            role, refused = Credentials(), f"The role {spec.role_arn} cannot be used: {error}"
+        given = credentials.hand_out(
+            attempt, role, region=order.job.region, is_isolated=bool(spec.enable_network_isolation)
+        )
+        program = _dict(order.placement.program.get("env"))
+        return {
+            "env": {**given, **program, **contract_env(spec=spec, job=order.job)},
+            "unmounted_env": credentials.unmounted(attempt, given),
+            "refused": refused,
         }
 
     def _transfers(self, attempt: Attempt, spec: TrainingJobSpec) -> TransferOrders:
@@ -219,6 +239,7 @@ class LocalRuntime:
         identity.send(atomic.read_json(attempt.shim), signal.SIGKILL)
         for folder in ("input/data", "model", "output/data", "checkpoints", "code"):
             beneath.remove(attempt.ml, folder)
+        credentials.take_back(attempt)
         attempt.released.touch()
 
     def _read(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> Chunk:

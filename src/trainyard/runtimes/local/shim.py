@@ -32,6 +32,8 @@ def start(attempt: Attempt, order: dict[str, Any]) -> dict[str, Any]:
     The lock is inherited by the fork: a supervisor that follows a killed one waits until the fork has recorded the shim
     or died, so there is never a second program.
     """
+    if order.get("refused"):
+        return {"refused": order["refused"]}
     lock = os.open(attempt.folder / "shim.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
@@ -135,7 +137,8 @@ def _exec(order: dict[str, Any], log: int, *, mounted: bool) -> NoReturn:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.closerange(3, 1024)
-        environment = {**order["env"], **({} if mounted else {"SAGEMAKER_BASE_DIR": order["ml"]})}
+        real = {"SAGEMAKER_BASE_DIR": order["ml"], **order.get("unmounted_env", {})}
+        environment = order["env"] if mounted else {**order["env"], **real}
         os.chdir("/opt/ml/code" if mounted else f"{order['ml']}/code")
         argv = order["argv"]
         os.execvpe(argv[0], argv, environment)  # noqa: S606 - argv is a list, never a shell's string
