@@ -92,6 +92,17 @@ async def test_wrong_hyperparameters_fail_the_job_as_the_clients_error(tmp_path:
     assert "exit code: 2" in reason
 
 
+async def test_a_broken_row_fails_the_job_with_its_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "rows" / "part-0.csv").write_text("1,2\n0,3\n")
+    (tmp_path / "rows" / "part-1.csv").write_text("1,2\n0,3,4\n")
+    given = {"num_round": "3", "objective": "binary:logistic"}
+    job = await _run(tmp_path, "xgboost:3", given, _channel("train", tmp_path / "rows", ContentType="text/csv"))
+    assert job.description.failure_reason == (
+        "ClientError: Line 2 of file 'part-1.csv' has 3 columns, the first line has 2., exit code: 2"
+    )
+
+
 async def test_a_scikit_learn_script_that_never_heard_of_us(tmp_path: Path, digits: Path) -> None:
     given = {"sagemaker_program": "train.py", "sagemaker_submit_directory": "code", "n-estimators": "20"}
     code = _channel("code", f"{EXAMPLES}/sklearn_script/")

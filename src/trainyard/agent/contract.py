@@ -20,16 +20,16 @@ GROUP = "homogeneousCluster"
 
 
 def contract_files(
-    *, spec: TrainingJobSpec, job: JobKey, host: str = "algo-1", hosts: Sequence[str] = ("algo-1",)
+    *, spec: TrainingJobSpec, job: JobKey, attempt: int = 1, host: str = "algo-1", hosts: Sequence[str] = ("algo-1",)
 ) -> dict[str, bytes]:
-    """Contents by path below /opt/ml."""
+    """Contents by path below /opt/ml, for one host of one attempt (counted from 1)."""
     wire = spec.to_wire()
     algorithm = wire.get("AlgorithmSpecification", {})
     files: dict[str, Any] = {
         "hyperparameters": wire.get("HyperParameters", {}),
         "inputdataconfig": {channel.channel_name: _channel(spec, channel) for channel in spec.input_data_config or ()},
         "resourceconfig": _resources(spec, host, sorted(hosts)),
-        "init-config": _init_config(spec, host, hosts),
+        "init-config": _init_config(spec, attempt, host, hosts),
         "trainingjobconfig": {**wire, "TrainingJobArn": job.arn},
         "metric-definition-regex": algorithm.get("MetricDefinitions", []),
         "upstreamoutputdataconfig": [],
@@ -39,7 +39,10 @@ def contract_files(
 
 
 def contract_env(*, spec: TrainingJobSpec, job: JobKey) -> dict[str, str]:
-    """Variables that the platform sets; the request's own Environment comes last and wins."""
+    """Variables that the platform sets; the request's own Environment comes last and wins.
+
+    What only names Amazon's own machinery (AWS_EXECUTION_ENV, ECS_*) is not claimed here.
+    """
     variables = {
         "TRAINING_JOB_NAME": job.name,
         "TRAINING_JOB_ARN": job.arn,
@@ -81,7 +84,7 @@ def _resources(spec: TrainingJobSpec, host: str, hosts: list[str]) -> dict[str, 
     }
 
 
-def _init_config(spec: TrainingJobSpec, host: str, hosts: Sequence[str]) -> dict[str, Any]:
+def _init_config(spec: TrainingJobSpec, attempt: int, host: str, hosts: Sequence[str]) -> dict[str, Any]:
     algorithm = spec.algorithm_specification
     return {
         "inputMode": (algorithm.training_input_mode if algorithm else "File").upper(),
@@ -89,7 +92,7 @@ def _init_config(spec: TrainingJobSpec, host: str, hosts: Sequence[str]) -> dict
         "checkpointChannel": None,
         "hostConfig": {"clusterSize": len(hosts), "hostNumber": int(host.rsplit("-", 1)[1])},
         "enableAdditionalPlatformLoggingForCustomer": False,
-        "jobRunInfo": {"jobRunNumber": 1},
+        "jobRunInfo": {"jobRunNumber": attempt},
     }
 
 

@@ -58,6 +58,10 @@ def test_resources_of_one_host() -> None:
     )
 
 
+def test_the_run_is_numbered() -> None:
+    assert json.loads(_file("init-config", attempt=3))["jobRunInfo"] == {"jobRunNumber": 3}
+
+
 def test_hosts_are_sorted_as_text() -> None:
     hosts = [f"algo-{number}" for number in range(1, 12)]
     resources = json.loads(_file("resourceconfig", host="algo-2", hosts=hosts))

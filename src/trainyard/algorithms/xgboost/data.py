@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,18 @@ _FORMATS = {
     "text/libsvm": LIBSVM,
     "text/x-libsvm": LIBSVM,
 }
+# How files begin that are not text: a customer who packed the data is told so, not that line 1 is no number.
+_PACKED = {
+    b"\x1f\x8b": "gzip-compressed",
+    b"BZh": "bzip2-compressed",
+    b"\xfd7zXZ": "xz-compressed",
+    b"PK\x03\x04": "a zip archive",
+    b"PAR1": "Parquet",
+    b"\x0a\x23\xd7\xce": "RecordIO",
+}
+_UNPACKED_BY_NUMPY = (".gz", ".bz2", ".xz", ".lzma")
+_DELIMITERS = (",", ";", "\t", "|", " ")  # the image finds out by itself which one a file uses
+_MOST_FEATURES = 2**31 - 1
 _LATER = ("parquet", "application/x-parquet", "recordio", "recordio-protobuf", "application/x-recordio-protobuf")
 
 
@@ -66,39 +81,74 @@ def read(folder: Path, kind: str, *, channel: str, weighted: bool = False) -> Ta
     files = files_of(folder)
     if not files:
         raise CustomerError(f"No data in {channel} channel path {folder}")
-    if kind == CSV:
-        return _csv(files, weighted=weighted)
-    return _libsvm(files)
+    for path in files:
+        _refuse_packed(path)
+    return _csv(files, weighted=weighted) if kind == CSV else _libsvm(files)
+
+
+def _refuse_packed(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(8)
+    for magic, words in _PACKED.items():
+        if start.startswith(magic):
+            raise CustomerError(f"File '{path.name}' is {words}: line 1 is no text. Give it as plain csv or libsvm.")
 
 
 def _csv(files: Sequence[Path], *, weighted: bool) -> Table:
     blocks = [_csv_file(path) for path in files]
     least = 3 if weighted else 2
     for path, block in zip(files, blocks, strict=True):
+        if not len(block):
+            raise CustomerError(f"File '{path.name}' holds no rows.")
         if block.shape[1] < least:
             raise CustomerError(f"File '{path.name}': a row needs at least {least} columns, it has {block.shape[1]}.")
         if block.shape[1] != blocks[0].shape[1]:
             raise CustomerError(
                 f"File '{path.name}' has {block.shape[1]} columns, '{files[0].name}' has {blocks[0].shape[1]}."
             )
+        _check_numbers(path, block, weighted=weighted)
     rows = np.concatenate(blocks)
     weights = rows[:, 1] if weighted else None
     return Table(rows[:, 2 if weighted else 1 :], rows[:, 0], weights)
 
 
+def _check_numbers(path: Path, block: NDArray[np.float32], *, weighted: bool) -> None:
+    """What is a number and yet none to train on, told with the line where it first stands."""
+    faults = {
+        "The label is missing or not finite": ~np.isfinite(block[:, 0]),
+        "A value is infinite, or too large for a 32-bit number": np.isinf(block).any(axis=1),
+    }
+    if weighted:
+        faults["The weight is missing or negative"] = ~(block[:, 1] >= 0)
+    for words, bad in faults.items():
+        if bad.any():
+            number, line = next(islice(_lines(path), int(bad.argmax()), None), (0, ""))
+            raise CustomerError(f"Line {number} of file '{path.name}': {words}: {line[:80]!r}.")
+
+
 def _csv_file(path: Path) -> NDArray[np.float32]:
+    delimiter = _delimiter(path)
+    if path.name.endswith(_UNPACKED_BY_NUMPY):
+        return _csv_with_gaps(path, delimiter)
     try:
-        return np.loadtxt(path, dtype=np.float32, delimiter=",", comments=None, ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file without rows, which is told as an error
+            return np.loadtxt(path, dtype=np.float32, delimiter=delimiter, comments=None, ndmin=2, encoding="utf-8")
     except (ValueError, UnicodeDecodeError):
-        return _csv_with_gaps(path)
+        return _csv_with_gaps(path, delimiter)
 
 
-def _csv_with_gaps(path: Path) -> NDArray[np.float32]:
+def _delimiter(path: Path) -> str:
+    _, first = next(_lines(path), (1, ""))
+    return next((mark for mark in _DELIMITERS if mark in first), ",")
+
+
+def _csv_with_gaps(path: Path, delimiter: str) -> NDArray[np.float32]:
     """The slow way: an empty field is a missing value; anything else that is no number is told with its line."""
     rows: list[list[float]] = []
     for number, line in _lines(path):
         try:
-            row = [float(cell) if cell.strip() else np.nan for cell in line.split(",")]
+            row = [float(cell) if cell.strip() else np.nan for cell in line.split(delimiter)]
         except ValueError:
             hint = " Remove the header: the first line must be data." if number == 1 else ""
             raise CustomerError(
@@ -109,14 +159,16 @@ def _csv_with_gaps(path: Path) -> NDArray[np.float32]:
                 f"Line {number} of file '{path.name}' has {len(row)} columns, the first line has {len(rows[0])}."
             )
         rows.append(row)
-    return np.array(rows, dtype=np.float32).reshape(len(rows), -1)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is told as an error
+        return np.array(rows, dtype=np.float32).reshape(len(rows), len(rows[0]) if rows else 0)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    with path.open(encoding="utf-8", errors="replace") as lines:
+    """Lines that hold something, with their numbers."""
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
-            text = line.strip()
-            if text:
+            text = line.strip("\r\n")
+            if text.strip():
                 yield number, text
 
 
@@ -132,19 +184,22 @@ class _Rows:
     values: list[NDArray[np.float32]] = field(default_factory=list)
 
 
-def _libsvm(files: Iterable[Path]) -> Table:
+def _libsvm(files: Sequence[Path]) -> Table:
     rows = _Rows()
     for path in files:
         for number, line in _lines(path):
             try:
                 _libsvm_row(rows, line.partition("#")[0])
+            except OverflowError as wrong:
+                raise CustomerError(f"Line {number} of file '{path.name}': {wrong}: {line[:80]!r}.") from None
             except ValueError:
                 raise CustomerError(
                     f"Line {number} of file '{path.name}' is not libsvm (label index:value ...): {line[:80]!r}. "
                     "Without a ContentType a channel is read as libsvm; set text/csv for CSV."
                 ) from None
     if not rows.labels:
-        raise CustomerError("The files hold no rows.")
+        names = ", ".join(repr(path.name) for path in files)
+        raise CustomerError(f"The files hold no rows: {names[:200]}.")
     if len(rows.weights) not in (0, len(rows.labels)) or len(rows.queries) not in (0, len(rows.labels)):
         raise CustomerError("Weights and query ids must stand on every row or on none.")
     return Table(
@@ -169,12 +224,27 @@ def _libsvm_row(rows: _Rows, line: str) -> None:
     places = flat[0::2].astype(np.int64)
     if places.size and (places.min() < 0 or np.any(places != flat[0::2])):
         raise ValueError(line)
+    with np.errstate(over="ignore"):
+        values = flat[1::2].astype(np.float32)
+    _check_row(float(label), float(weight) if has_weight else 0.0, places, values)
     rows.labels.append(float(label))
     if has_weight:
         rows.weights.append(float(weight))
     rows.lengths.append(len(cells))
     rows.places.append(places)
-    rows.values.append(flat[1::2].astype(np.float32))
+    rows.values.append(values)
+
+
+def _check_row(label: float, weight: float, places: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+    """Raises OverflowError for what is a number and yet none to train on."""
+    if not math.isfinite(label):
+        raise OverflowError("The label is missing or not finite")
+    if not 0 <= weight < math.inf:
+        raise OverflowError("The weight is missing or negative")
+    if places.size and int(places.max()) > _MOST_FEATURES:
+        raise OverflowError(f"A feature's index is beyond {_MOST_FEATURES}")
+    if np.isinf(values).any():
+        raise OverflowError("A value is infinite, or too large for a 32-bit number")
 
 
 def _sparse(rows: _Rows) -> Any:

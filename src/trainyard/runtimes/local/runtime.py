@@ -150,7 +150,8 @@ class LocalRuntime:
             for name in ("logs", "usage", *(f"hosts/algo-1/opt/ml/{folder}" for folder in FOLDERS)):
                 (attempt.folder / name).mkdir(parents=True, exist_ok=True)
             attempt.ballast.write_bytes(b"\0" * BALLAST)
-            for name, content in contract_files(spec=order.spec, job=order.job).items():
+            files = contract_files(spec=order.spec, job=order.job, attempt=order.key.attempt)
+            for name, content in files.items():
                 (attempt.ml / name).write_bytes(content)
             plain = {**self._plain(attempt, order), **self._role(attempt, order)}
             atomic.write_json(attempt.order, plain, mode=0o600)

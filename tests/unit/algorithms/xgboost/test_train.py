@@ -78,6 +78,15 @@ def test_digits_to_a_model_that_plain_xgboost_loads(tmp_path: Path, kind: str) -
     assert float(last["accuracy"]) == pytest.approx(1 - float(last["merror"]), abs=1e-4)
 
 
+def test_without_validation_only_training_is_reported(tmp_path: Path) -> None:
+    _lay(tmp_path, {**DIGITS, "num_round": "3", "early_stopping_rounds": "2"}, channels=("train",))
+    done = _start(tmp_path)
+    assert done.returncode == 0, done.stdout
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[") and line[1].isdigit() and "\t" in line]
+    assert [re.fullmatch(r"\[\d\]\ttrain-mlogloss:\d+\.\d{5}", line) is not None for line in lines] == [True] * 3
+    assert _load(tmp_path).num_boosted_rounds() == 3
+
+
 def test_wrong_hyperparameters_and_channels_are_the_customers_fault_and_told_at_once(tmp_path: Path) -> None:
     _lay(tmp_path, {"objective": "multi:softmax", "eta": "7", "depth": "3"}, channels=("validation", "test"))
     done = _start(tmp_path)
