@@ -383,7 +383,7 @@ async def test_keep_alive(tmp_path: Path) -> None:
     kept = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, "KeepAlivePeriodInSeconds": 600}
     ran = await run(tmp_path, shell("true"), ResourceConfig=kept)
     assert (ran.ended[0], ran.told["ResourceConfig"]) == ("Completed", kept)
-    assert "WarmPoolStatus" not in ran.told  # nothing is kept, and nothing says that something were
+    assert ran.told["WarmPoolStatus"] == {"Status": "Terminated", "ResourceRetainedBillableTimeInSeconds": 0}
 
 
 @pytest.mark.proves("Tags", "Tags[]", "Tags[].Key", "Tags[].Value")

@@ -30,6 +30,7 @@ MINIMAL: dict[str, Any] = {
     "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
 }
 SPOT = {"EnableManagedSpotTraining": True, "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 90}}
+KEPT = {**MINIMAL["ResourceConfig"], "KeepAlivePeriodInSeconds": 600}
 
 ALWAYS = {
     "TrainingJobName", "TrainingJobArn", "ModelArtifacts", "TrainingJobStatus", "SecondaryStatus",
@@ -105,6 +106,7 @@ LIFE = (
     Station("uploading", lambda: at(Seen(milestones=(*seen(3).milestones, Reached(Milestone.UPLOADING, 30.0)))), "InProgress", "Uploading", "Uploading generated training model", STARTED),
     Station("uploading what was stopped", lambda: at(seen(5), asked_to_stop()), "Stopping", "Uploading", "Uploading generated training model", STARTED),
     Station("completed", lambda: at(seen(3, Ending.COMPLETED)), "Completed", "Completed", "Training job completed", DONE),
+    Station("completed with a pool to keep", lambda: at(seen(3, Ending.COMPLETED), place(created(ResourceConfig=KEPT), 15.0)), "Completed", "Completed", "Training job completed", DONE | {"WarmPoolStatus"}),
     Station("failed", lambda: at(seen(3, Ending.FAILED, **FAILED_ALONE)), "Failed", "Failed", "Training job failed", DONE | REASON, "AlgorithmError: Exit Code: 1"),
     Station("failed with words", lambda: at(seen(3, Ending.FAILED, **FAILED_ALONE, detail="bad data")), "Failed", "Failed", "Training job failed", DONE | REASON, "AlgorithmError: bad data, exit code: 1"),
     Station("killed", lambda: at(seen(3, Ending.FAILED, exit_code=137)), "Failed", "Failed", "Training job failed", DONE | REASON, "AlgorithmError: Exit Code: 137"),
