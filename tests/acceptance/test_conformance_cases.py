@@ -351,3 +351,25 @@ async def test_search_by_metric_tag_and_hyperparameter(tmp_path: Path) -> None:
                           Condition(name="HyperParameters.lr", operator="LessThan", value="0.5")):  # fmt: skip
             page = await session.service.search(SearchQuery(conditions=(condition,), sort_by="Metrics.loss"))
             assert [job.description.training_job_name for job in page.items] == ["good"]
+
+
+async def test_data_that_goes_before_it_is_downloaded(tmp_path: Path) -> None:
+    (tmp_path / "rows").write_text("1")
+    data = [channel("train", f"file://{tmp_path}/rows")]
+    async with open_session(home(tmp_path)) as session:
+        await session.service.create(request(tmp_path, "job", shell("true"), InputDataConfig=data))
+        (tmp_path / "rows").unlink()
+    async with open_session(home(tmp_path), lead=True) as session:
+        ran = await ended(session, tmp_path)
+    assert ran.told["FailureReason"].startswith("ClientError: Data download failed:No S3 objects found under S3 URL ")
+    assert [entry["Status"] for entry in ran.told["SecondaryStatusTransitions"]] == ["Starting", "Downloading", "Failed"]
+
+
+async def test_artifacts_that_find_no_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    output = {"S3OutputPath": f"file://{tmp_path}/file/out"}
+    ran = await run(tmp_path, shell("echo w > /opt/ml/model/w"), OutputDataConfig=output)
+    assert ran.told["FailureReason"].startswith("ClientError: Artifact upload failed:")
+    statuses = [entry["Status"] for entry in ran.told["SecondaryStatusTransitions"]]
+    assert statuses == ["Starting", "Downloading", "Training", "Uploading", "Failed"]
+    assert ran.job.exit_code is None
