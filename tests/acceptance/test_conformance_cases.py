@@ -362,7 +362,11 @@ async def test_data_that_goes_before_it_is_downloaded(tmp_path: Path) -> None:
     async with open_session(home(tmp_path), lead=True) as session:
         ran = await ended(session, tmp_path)
     assert ran.told["FailureReason"].startswith("ClientError: Data download failed:No S3 objects found under S3 URL ")
-    assert [entry["Status"] for entry in ran.told["SecondaryStatusTransitions"]] == ["Starting", "Downloading", "Failed"]
+    assert [entry["Status"] for entry in ran.told["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Failed",
+    ]
 
 
 async def test_artifacts_that_find_no_place(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.conformance.botocore_requests import PLACES as MEMBERS
+from tests.conformance.botocore_requests import Place, request_with, sample
 from tests.marked import marked
 
 from trainyard.lifecycle.support import as_markdown, refusals, verdicts
@@ -65,6 +67,19 @@ def test_a_plain_request_runs_as_a_process_and_nowhere_else_yet() -> None:
 def test_what_cannot_be_done_is_refused_at_its_path(given: dict[str, object], path: str) -> None:
     spec = TrainingJobSpec.from_wire({**REQUEST, **given})
     assert [told for told, verdict, _ in verdicts(spec, "process") if verdict == "refused"] == [path]
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=str)
+def test_a_member_that_is_given_is_judged_and_a_refused_one_is_refused(member: Place) -> None:
+    spec = TrainingJobSpec.from_wire(request_with(member.path, sample(member.shape)))
+    told = {path: (verdict, remark) for path, verdict, remark in verdicts(spec, "process")}
+    path = str(member)
+    above = [path[:end] for end in range(len(path) + 1) if path[end : end + 1] in (".", "[", "")]
+    if ROWS[path.replace("[0]", "[]")].verdict != REFUSED:
+        assert any(place in told for place in above)
+    else:
+        assert any(told.get(place, ("",))[0] == "refused" for place in above)
+    assert all(remark for _, remark in told.values())
 
 
 def test_an_empty_rule_list_and_switches_that_are_off_are_taken() -> None:
