@@ -164,6 +164,11 @@ def test_the_histories() -> None:
     failed = replace(done, outcome=Outcome(ending=Ending.FAILED, at=40.0, exit_code=1))
     assert history(at(failed)) == ["Starting", "Downloading", "Training", "Uploading", "Failed"]
     assert at(done).transitions[0].message == "Preparing the instances for training"
+    queued = at(done, place(wait(created(), "no room", 11.0), 15.0))
+    assert history(queued) == ["Starting", "Pending", "Downloading", "Training", "Uploading", "Completed"]
+    assert queued.transitions[1].message == "Preparing the instances for training"
+    twice = at(done, place(at(seen(3, Ending.INTERRUPTED, at=35.0), place(created(**SPOT), 15.0)), 36.0))
+    assert history(twice)[:5] == ["Starting", "Downloading", "Training", "Interrupted", "Starting"]
 
 
 def test_what_the_service_fills_in() -> None:
@@ -177,6 +182,12 @@ def test_what_the_service_fills_in() -> None:
     assert (told["StoppingCondition"], told["HyperParameters"]) == ({"MaxRuntimeInSeconds": 86400}, {})
     switches = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
     assert [told[name] for name in switches] == [False, False, False]
+
+
+def test_what_ack_waits_for_is_never_null() -> None:
+    groups = [{"InstanceType": "ml.m5.large", "InstanceCount": 1, "InstanceGroupName": "a"}]
+    told = description_of(created(ResourceConfig={"InstanceGroups": groups, "VolumeSizeInGB": 1})).to_wire()
+    assert told["ResourceConfig"] == {"InstanceCount": 0, "InstanceGroups": groups, "VolumeSizeInGB": 1}
 
 
 def test_a_definition_alone_wants_the_time_series() -> None:

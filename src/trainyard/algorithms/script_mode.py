@@ -172,45 +172,57 @@ def _command(script: Path, program: str, arguments: list[str]) -> list[str]:
 
 def environment(base: Path, given: dict[str, Any], program: str, code: Path) -> dict[str, str]:
     """The variables of the toolkit: SM_*, and three that it sets for its own use and scripts have come to read."""
-    config = base / "input" / "config"
-    resources = _json(config / "resourceconfig.json")
-    channels = _json(config / "inputdataconfig.json")
+    resources = _json(base / "input" / "config" / "resourceconfig.json")
     own = {name: value for name, value in given.items() if _is_the_scripts(name)}
+    more = {name: given[name] for name in given if not _is_the_scripts(name) and name not in OWN_HYPERPARAMETERS}
+    shared = {**_places(base, code), **_hosts(resources, given), **_machine(), **_program(program, given)}
+    shared["resource_config"] = resources
+    shared["input_data_config"] = channels = _json(base / "input" / "config" / "inputdataconfig.json")
     paths = {name: str(base / "input" / "data" / name) for name in channels}
-    shared = {
-        **_hosts(resources, given),
-        "resource_config": resources,
-        "input_data_config": channels,
-        "framework_module": os.environ.get("SAGEMAKER_TRAINING_MODULE"),
-        "user_entry_point": program,
-        "module_name": program.removesuffix(".py"),
+    whole = {**shared, **_for_training_env(shared), "topology": resources.get("topology", [])}
+    whole |= {"channel_input_dirs": paths, "hyperparameters": own, "additional_framework_parameters": more}
+    alone = {"hps": own, "channels": sorted(paths), "framework_params": more, "user_args": to_arguments(own)}
+    if resources.get("topology"):
+        alone["topology"] = resources["topology"]
+    values = {**shared, **alone, "training_env": whole}
+    values.update({f"channel_{name}": path for name, path in paths.items()})
+    values.update({f"hp_{name.replace('-', '_')}": value for name, value in own.items()})
+    values.update({f"hp_{name}": value for name, value in own.items()})
+    return {**{f"SM_{name.upper()}": _text(value) for name, value in values.items()}, **_of_the_toolkit(shared, given)}
+
+
+def _of_the_toolkit(shared: dict[str, Any], given: dict[str, Any]) -> dict[str, str]:
+    return {
+        "CURRENT_HOST": shared["current_host"],
+        "SAGEMAKER_JOB_NAME": _text(given.get("sagemaker_job_name")),
+        "SAGEMAKER_REGION": _text(given.get("sagemaker_region", os.environ.get("AWS_REGION"))),
+    }
+
+
+def _places(base: Path, code: Path) -> dict[str, str]:
+    return {
         "module_dir": str(code),
-        "log_level": given.get("sagemaker_container_log_level", 20),
         "input_dir": str(base / "input"),
-        "input_config_dir": str(config),
+        "input_config_dir": str(base / "input" / "config"),
         "output_dir": str(base / "output"),
         "output_data_dir": str(base / "output" / "data"),
         "output_intermediate_dir": str(base / "output" / "intermediate"),
         "model_dir": str(base / "model"),
-        "num_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        "num_gpus": _gpus(),
-        "num_neurons": 0,
     }
-    more = {name: given[name] for name in given if not _is_the_scripts(name) and name not in OWN_HYPERPARAMETERS}
-    whole = {**shared, **_for_training_env(resources, given), "channel_input_dirs": paths, "hyperparameters": own,
-             "additional_framework_parameters": more}  # fmt: skip
-    alone = {"hps": own, "channels": sorted(paths), "framework_params": more, "user_args": to_arguments(own),
-             "training_env": whole}  # fmt: skip
-    if resources.get("topology"):
-        alone["topology"] = resources["topology"]
-    env = {f"SM_{name.upper()}": _text(value) for name, value in {**shared, **alone}.items()}
-    env.update({f"SM_CHANNEL_{name.upper()}": path for name, path in paths.items()})
-    env.update({f"SM_HP_{name.upper().replace('-', '_')}": _text(value) for name, value in own.items()})
-    env.update({f"SM_HP_{name.upper()}": _text(value) for name, value in own.items()})
-    env["CURRENT_HOST"] = shared["current_host"]
-    env["SAGEMAKER_JOB_NAME"] = _text(given.get("sagemaker_job_name", ""))
-    env["SAGEMAKER_REGION"] = _text(given.get("sagemaker_region", os.environ.get("AWS_REGION", "")))
-    return env
+
+
+def _program(program: str, given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "framework_module": os.environ.get("SAGEMAKER_TRAINING_MODULE"),
+        "user_entry_point": program,
+        "module_name": program.removesuffix(".py"),
+        "log_level": given.get("sagemaker_container_log_level", 20),
+    }
+
+
+def _machine() -> dict[str, int]:
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"num_cpus": cpus, "num_gpus": _gpus(), "num_neurons": 0}
 
 
 def _hosts(resources: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -232,13 +244,11 @@ def _hosts(resources: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _for_training_env(resources: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+def _for_training_env(hosts: dict[str, Any]) -> dict[str, Any]:
     """What stands in SM_TRAINING_ENV alone."""
-    hosts = _hosts(resources, given)
-    spread = hosts["distribution_instance_groups"]
-    chosen = [host for name in hosts["instance_groups"] if name in spread
-              for host in hosts["instance_groups_dict"][name]["hosts"]]  # fmt: skip
-    chosen = chosen if hosts["instance_groups"] else list(hosts["hosts"])
+    groups = hosts["instance_groups_dict"]
+    spread = [group["hosts"] for name, group in groups.items() if name in hosts["distribution_instance_groups"]]
+    chosen = [host for part in spread for host in part] if groups else list(hosts["hosts"])
     master = (chosen or hosts["hosts"])[0]
     return {
         "distribution_hosts": chosen,
@@ -248,7 +258,6 @@ def _for_training_env(resources: dict[str, Any], given: dict[str, Any]) -> dict[
         "is_smddprun_installed": False,
         "is_smddpmprun_installed": False,
         "job_name": os.environ.get("TRAINING_JOB_NAME"),
-        "topology": resources.get("topology", []),
     }
 
 
