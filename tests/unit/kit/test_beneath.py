@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,8 @@ def test_following_agrees_with_the_system_as_long_as_it_stays_inside(
     else:
         with open(found, "rb") as opened:
             content = opened.read()
-        assert content == (root / start).read_bytes() != b"outside"
+        assert content != b"outside"
+        with suppress(NotADirectoryError):  # the system refuses `file/.`, where we find the file
+            assert content == (root / start).read_bytes()
     finally:
         os.close(descriptor)
