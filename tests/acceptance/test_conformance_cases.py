@@ -35,6 +35,13 @@ from trainyard.wiring.session import Session, open_session
 
 # What a program that is started with an empty environment finds set all the same.
 OF_THE_SYSTEM = {"PATH", "PYTHONUNBUFFERED", "LC_CTYPE", "PWD", "SHLVL", "_", "HOME", "TMPDIR", "SAGEMAKER_BASE_DIR"}
+# What keeps a program without a role from finding somebody else's credentials on this machine; ours, not the service's.
+WITHOUT_A_ROLE = {
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+}
 KEEP_DATA = shell("cp -r /opt/ml/input/data/. /opt/ml/model/")
 
 
@@ -98,6 +105,7 @@ async def test_every_variable_of_the_contract_and_no_other(tmp_path: Path) -> No
         "AWS_REGION": "us-east-1",
         "DMLC_INTERFACE": "eth0",
         "SAGEMAKER_METRICS_DIRECTORY": "/opt/ml/output/metrics/sagemaker",
+        **WITHOUT_A_ROLE,
     }
 
 
