@@ -62,6 +62,16 @@ def cells_of(text: str) -> int:
     return len(text) + wide - sum(unicodedata.combining(char) != 0 for char in text)
 
 
+def cut(text: str, width: int) -> str:
+    """A text that needs at most so many columns; an ellipsis tells that something is missing."""
+    if cells_of(text) <= width:
+        return text
+    kept = text[: max(0, width - 1)]
+    while kept and cells_of(kept) > width - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "") -> None:
     """Columns as wide as their widest entry, as kubectl prints them; on a terminal the last one is wrapped."""
     cells = [list(header), *([" ".join(safe(cell).split("\n")) for cell in row] for row in rows)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import click
@@ -18,6 +19,8 @@ from trainyard.model.status import TrainingJobStatus
 from trainyard.wiring.session import Session
 
 LAST_LINES = 20  # of a failed job's log, shown unasked
+# ESC as the log writes it, then a change of colour, weight or underline: nothing that moves or hides.
+_COLOUR = re.compile(r"#033\[((?:(?:[0-79]|[1-9][0-9]|10[0-7])?;?)*)m")
 _LOOK = 0.1  # seconds between looks at a log that is followed
 
 
@@ -67,7 +70,14 @@ def lines_of(event: LogEvent, *, timestamps: bool = False) -> list[str]:
     text = safe(event.message.replace("#011", "\t").expandtabs(4))
     told = f"{moment(event.at)} {text}" if timestamps else text
     dropped = [f"[{output.size(event.gap)} of log were dropped by its size cap]"] if event.gap else []
-    return [*dropped, told]
+    return [*dropped, _as_seen(told) if output.in_colour() else told]
+
+
+def _as_seen(text: str) -> str:
+    """What a terminal would show of it: its colours, and of a line that was written over and over its last state."""
+    seen = text.removesuffix("#015").rpartition("#015")[2]
+    coloured = _COLOUR.sub(lambda found: f"\x1b[{found[1]}m", seen)
+    return f"{coloured}\x1b[0m" if coloured != seen else seen
 
 
 async def _is_final(session: Session, name: str) -> bool:

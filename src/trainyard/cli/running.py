@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
 import uuid
 from pathlib import Path
@@ -12,18 +10,15 @@ from pathlib import Path
 import click
 
 from trainyard.cli.manifests import admitted, renamed, script_request, specs_of
-from trainyard.cli.output import coloured, in_colour, safe, size
+from trainyard.cli.options import JOB
+from trainyard.cli.output import safe
 from trainyard.cli.reading import last_lines, print_line
 from trainyard.cli.sessions import with_session
+from trainyard.cli.watching import EXIT, LEFT, final, outcome, watch
 from trainyard.lifecycle import naming
-from trainyard.model.errors import ValidationRefused
-from trainyard.model.job import Job, ListQuery
+from trainyard.model.listing import ListQuery
 from trainyard.model.spec import TrainingJobSpec
-from trainyard.model.status import TrainingJobStatus
 from trainyard.wiring.session import Session
-
-LOOK = 0.1  # seconds between looks at a job's log while it is watched
-EXIT = {"Completed": 0, "Failed": 1, "Stopped": 3}
 
 
 @click.command("run")
@@ -38,7 +33,8 @@ def run_command(
 ) -> None:
     """Run the manifest FILE, or FILE.py with ARGUMENTS after `--`, and watch it.
 
-    Exit status: 0 Completed, 1 Failed, 2 refused, 3 Stopped.
+    Ctrl-C stops the job gracefully; on a terminal it first gives you three seconds to press it again and leave the job
+    running. Exit status: 0 Completed, 1 Failed, 2 refused, 3 Stopped, 130 left running.
     """
     if file.endswith(".py"):
         request = script_request(file, channels, arguments, name)
@@ -52,125 +48,33 @@ def run_command(
 
 
 @click.command("attach")
-@click.argument("name")
+@click.argument("name", type=JOB)
 def attach_command(name: str) -> None:
-    """Watch a job from its first line on."""
+    """Watch a job from its first line on, as `run` does; the exit status is the same."""
     sys.exit(with_session(lambda session: watch(session, name), lead=True))
 
 
 @click.command("wait")
-@click.argument("name")
-@click.option("--timeout", type=float, help="Seconds to wait at most; then exit status 4.")
+@click.argument("name", type=JOB)
+@click.option(
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait at most so long; then exit status 4."
+)
 def wait_command(name: str, timeout: float | None) -> None:
-    """Wait until a job is final; the exit status is as of `run`."""
+    """Wait until a job is final; the exit status is as of `run`. Ctrl-C leaves it running."""
 
     async def wait(session: Session) -> int:
         try:
             async with asyncio.timeout(timeout):
-                job = await _final(session, name)
+                job = await final(session, name)
         except TimeoutError:
-            click.echo(f"{name} is not final after {timeout:g} s.", err=True)
+            click.echo(f"{name} is not final after {timeout:g} s; it goes on.", err=True)
             return 4
         for event in await last_lines(session, job):
             print_line(event)
-        status = str(job.description.training_job_status)
-        click.echo(f"{coloured(status)}: {safe(job.description.failure_reason or _end_words(job))}")
-        return EXIT[status]
+        click.echo(outcome(job))
+        return EXIT[str(job.description.training_job_status)]
 
     sys.exit(with_session(wait, lead=True))
-
-
-async def watch(session: Session, name: str) -> int:
-    """Print what a job does until it is final; returns the exit status. Ctrl-C asks it to stop, twice leaves it."""
-    view = _View(session, name)
-    interrupted = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):
-        loop.add_signal_handler(signal.SIGINT, interrupted.set)
-    stopping = False
-    while not await view.step():
-        if interrupted.is_set():
-            interrupted.clear()
-            if stopping:
-                click.echo(f"\nLeft running. Watch it again with: trainyard attach {name}", err=True)
-                return 130
-            stopping = True
-            click.echo("\nStopping gracefully (Ctrl-C again leaves the job running)…", err=True)
-            with contextlib.suppress(ValidationRefused):  # it ended by itself meanwhile, and that is told next
-                await session.service.stop(name)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(interrupted.wait(), LOOK)
-    return await view.close()
-
-
-class _View:
-    """What was shown of a job so far."""
-
-    def __init__(self, session: Session, name: str) -> None:
-        self._session, self._name = session, name
-        self._token: str | None = None
-        self._shown: list[str] = []
-        self._transfer = ""
-        self._notices = 0
-
-    async def step(self) -> bool:
-        """Show what is new; True once the job is final and its output was shown."""
-        job = await self._session.service.describe(self._name)
-        status = TrainingJobStatus(job.description.training_job_status)
-        if status.is_final:
-            await self._tell_lines()
-        self._tell_status(job)
-        await self._tell_lines()
-        return status.is_final and (job.description.final_metric_data_list is not None or await self._settled())
-
-    async def close(self) -> int:
-        """The end: outcome, reason, metrics, where the model is."""
-        await self._tell_lines()
-        job = await self._session.service.describe(self._name)
-        told = job.description
-        status = str(told.training_job_status)
-        for metric in told.final_metric_data_list or ():
-            click.echo(f"{safe(metric.metric_name or '')} = {metric.value:g}")
-        click.echo(f"{coloured(status)}: {safe(told.failure_reason or _end_words(job))}")
-        if status == "Failed":
-            click.echo(f"Look further with: trainyard describe {self._name}; trainyard logs {self._name}", err=True)
-        elif told.training_start_time is not None:
-            click.echo(f"model: {told.model_artifacts.s3_model_artifacts}")
-        return EXIT[status]
-
-    async def _settled(self) -> bool:
-        """Whether somebody has read the output to its end, or there was nothing to read."""
-        return not any(record.key.name == self._name for record in await self._session.engine.unfinished())
-
-    def _tell_status(self, job: Job) -> None:
-        for notice in job.notices[self._notices :]:
-            click.echo(f"notice: {safe(notice)}", err=True)
-        self._notices = len(job.notices)
-        history = job.description.secondary_status_transitions or ()
-        words = [f"{entry.status} - {entry.status_message}" for entry in history]
-        if job.waiting and words:
-            words[-1] += f" ({job.waiting})"
-        common = len(self._shown) - (words[: len(self._shown)] != self._shown)
-        for line in words[max(0, common) :]:
-            click.echo(click.style(line, dim=True) if in_colour() else line)
-        self._shown = words
-        self._tell_progress(job)
-
-    def _tell_progress(self, job: Job) -> None:
-        progress = job.progress
-        if progress is None or not in_colour():
-            return
-        total = f" of {size(progress.total)}" if progress.total else ""
-        words = f"{progress.what}: {size(progress.done)}{total}, {size(progress.rate)}/s"
-        if words != self._transfer:
-            self._transfer = words
-            click.echo(f"  {safe(words)}")
-
-    async def _tell_lines(self) -> None:
-        page = await self._session.service.logs(self._name, token=self._token)
-        self._token = page.token
-        for event in page.items:
-            print_line(event)
 
 
 async def _run(session: Session, specs: list[TrainingJobSpec], *, again: bool, detach: bool) -> int:
@@ -186,12 +90,15 @@ async def _run(session: Session, specs: list[TrainingJobSpec], *, again: bool, d
             f"{name}: {safe(job.image)}; model to {safe(session.objects.place_of(naming.model_uri(chosen)))}", err=True
         )
         worst = min(worst, await watch(session, name), key=_gravest)
+        if worst == LEFT and len(specs) > 1:
+            click.echo("The jobs that follow in the file were not started.", err=True)
+            break
     return worst
 
 
 def _gravest(status: int) -> int:
     """Failed before left running, before stopped, before completed."""
-    return (1, 130, 3, 0).index(status)
+    return (1, LEFT, 3, 0).index(status)
 
 
 async def _free_name(session: Session, name: str) -> str:
@@ -203,19 +110,6 @@ async def _free_name(session: Session, name: str) -> str:
         token = page.token
         if token is None:
             return naming.next_free_name(name, taken)
-
-
-async def _final(session: Session, name: str) -> Job:
-    while True:
-        job = await session.service.describe(name)
-        if TrainingJobStatus(job.description.training_job_status).is_final:
-            return job
-        await asyncio.sleep(LOOK)
-
-
-def _end_words(job: Job) -> str:
-    last = (job.description.secondary_status_transitions or [None])[-1]
-    return (last.status_message or "") if last else ""
 
 
 def _generated(base: str) -> str:
