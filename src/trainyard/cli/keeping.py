@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import click
 
 from trainyard.cli import output
-from trainyard.cli.options import AGE
+from trainyard.cli.options import AGE, format_option
 from trainyard.cli.sessions import with_session
 from trainyard.kit.clock import SystemClock
-from trainyard.model.job import ListQuery
-from trainyard.wiring import serving
+from trainyard.model.errors import ResourceNotFound
+from trainyard.model.listing import JobSummary, ListQuery
+from trainyard.wiring import examining, serving
 from trainyard.wiring.session import Session
 
 
@@ -29,50 +32,69 @@ def prune_command(older_than: float, *, dry_run: bool) -> None:
     """Delete final jobs older than a given age: records, logs, what is left of their data. Artifacts stay."""
     before = SystemClock().now() - older_than
 
-    async def prune(session: Session) -> None:
-        page = await session.service.list(ListQuery(limit=1000, modified_before=before, descending=False))
-        for one in page.items:
-            if one.status.is_final:
-                if not dry_run:
-                    await session.service.delete(one.name)
-                click.echo(f"{one.name} {'would be deleted' if dry_run else 'deleted'}")
+    async def prune(session: Session) -> tuple[int, int]:
+        at_first = await asyncio.to_thread(_bytes, session.home.attempts)
+        names = [one.name async for one in _old(session, before)]
+        for name in names:
+            if not dry_run:
+                with contextlib.suppress(ResourceNotFound):  # somebody else was faster
+                    await session.service.delete(name)
+            click.echo(f"{name} {'would be deleted' if dry_run else 'deleted'}")
+        return len(names), at_first - await asyncio.to_thread(_bytes, session.home.attempts)
 
-    with_session(prune)
+    count, freed = with_session(prune)
+    click.echo(f"{count} jobs" + ("" if dry_run else f", {output.size(max(0, freed))} freed"), err=True)
 
 
 @click.command("df")
-def df_command() -> None:
+@format_option
+def df_command(form: str) -> None:
     """Show what takes the home's space."""
 
-    async def measure(session: Session) -> list[tuple[str, str]]:
+    async def measure(session: Session) -> list[tuple[str, int]]:
         home = session.home
         places = {"records": home.database, "attempts": home.attempts, "embedded store": home.embedded_store}
-        return [(what, output.size(await asyncio.to_thread(_bytes, path))) for what, path in places.items()]
+        return [(what, await asyncio.to_thread(_bytes, path)) for what, path in places.items()]
 
-    output.table(("WHAT", "SIZE"), with_session(measure))
+    sizes = with_session(measure)
+    if form in ("json", "yaml"):
+        output.document([{"what": what, "bytes": count} for what, count in sizes], form)
+    else:
+        output.table(("WHAT", "SIZE"), [(what, output.size(count)) for what, count in sizes])
 
 
 @click.command("doctor")
-def doctor_command() -> None:
+@format_option
+def doctor_command(form: str) -> None:
     """Check this machine and say where everything is. Exit status 1 if something cannot work."""
 
-    async def examine(session: Session) -> list[tuple[str, str, str]]:
-        return serving.examine(session)
+    async def examine(session: Session) -> list[examining.Check]:
+        return await asyncio.to_thread(examining.examine, session)
 
     checks = with_session(examine)
-    output.table(("CHECK", "RESULT", "DETAIL"), checks)
-    sys.exit(1 if any(result == "fail" for _, result, _ in checks) else 0)
+    if form in ("json", "yaml"):
+        output.document([dataclasses.asdict(check) for check in checks], form)
+    else:
+        output.table(("CHECK", "RESULT", "DETAIL"), [(one.name, one.result, one.detail) for one in checks])
+        for check in checks:
+            if check.advice:
+                click.echo(f"{output.coloured(check.result)}: {check.name}: {check.advice}")
+    sys.exit(1 if any(check.result == "fail" for check in checks) else 0)
 
 
 @click.command("serve")
 @click.option("--drain-timeout", type=float, default=30.0, show_default=True, help="Seconds for requests to end.")
 def serve_command(drain_timeout: float) -> None:
-    """Lead the engine until SIGTERM; health and metrics are answered on control.sock in the home."""
+    """Lead the engine until SIGTERM; health and metrics are answered on control.sock in the home.
+
+    Commands beside it hand their jobs to it. On SIGTERM it starts no more jobs, lets requests end and goes; jobs that
+    run go on, and are led by whoever comes next.
+    """
 
     async def serve(session: Session) -> None:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, stopping.set)
         click.echo(f"serving {session.home.path}; control socket {session.home.control_socket}", err=True)
@@ -94,17 +116,6 @@ def completion_command(shell: str) -> None:
         click.echo(maker(trainyard, {}, "trainyard", "_TRAINYARD_COMPLETE").source())
 
 
-def _bytes(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
-    return total
-
-
 @click.command("version")
 def version_command() -> None:
     """Show the versions of what matters here: ours, Python's, the built-in algorithms'."""
@@ -115,3 +126,28 @@ def version_command() -> None:
         with contextlib.suppress(PackageNotFoundError):
             rows.append((name, version(name)))
     output.table(("WHAT", "VERSION"), rows)
+
+
+async def _old(session: Session, before: float) -> AsyncIterator[JobSummary]:
+    """Jobs that are final and were last written before that time."""
+    token = None
+    while True:
+        query = ListQuery(limit=1000, modified_before=before, descending=False, token=token)
+        page = await session.service.list(query)
+        for one in page.items:
+            if one.status.is_final:
+                yield one
+        token = page.token
+        if token is None:
+            return
+
+
+def _bytes(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(folder, name)).st_blocks * 512
+    return total

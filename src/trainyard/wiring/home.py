@@ -49,6 +49,11 @@ class Home:
         return self.path / "control.sock"
 
     @property
+    def server_lock(self) -> Path:
+        """Held by the home's one `serve`, whose process number stands in it."""
+        return self.path / "serve.lock"
+
+    @property
     def attempts(self) -> Path:
         """One folder per attempt."""
         return self.path / "attempts"

@@ -1,87 +1,106 @@
-"""The engine held by a server, and the examination of a machine."""
+"""The engine held by a server."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import importlib.util
 import os
-import shutil
+import socket
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
-from trainyard.model.errors import Unsupported
-from trainyard.runtimes.local.runtime import machine
+from trainyard.model.errors import TrainyardError, Unsupported
+from trainyard.wiring.home import Home
 from trainyard.wiring.session import Session
+
+_COUNT = 1.0  # seconds between counts for /healthz and /metrics
 
 
 async def serve(session: Session, stopping: asyncio.Event, drain_timeout: float) -> None:
-    """Answer on the control socket until `stopping`; running jobs go on without us."""
+    """Answer on the control socket until `stopping`; running jobs go on without us.
+
+    Raises TrainyardError where another server holds the home.
+    """
     if importlib.util.find_spec("uvicorn") is None:
         raise Unsupported("`serve` needs its extra: pip install 'trainyard[serve]'.")
+    with _only_server(session.home):
+        async with _answering(session, stopping, drain_timeout):
+            await stopping.wait()
+            session.engine.placing = False  # what runs goes on; what waits is for the next leader
+
+
+@asynccontextmanager
+async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: float) -> AsyncIterator[None]:
+    """The control door, open for as long as the block lasts; then its requests may end."""
     import uvicorn
 
     from trainyard.doors.control.app import Vitals, control_app
 
-    latest = Vitals(pass_age=0.0, jobs={}, waiting=0)
+    latest = Vitals(pass_age=0.0, jobs={}, waiting=0, leading=False)
 
     async def count() -> None:
         nonlocal latest
         while True:
             records = await session.engine.unfinished()
-            age = max(0.0, session.engine.pass_age())
-            jobs = Counter(str(record.status) for record in records)
             latest = Vitals(
-                pass_age=age, jobs=dict(jobs), waiting=sum(record.waiting is not None for record in records)
+                pass_age=max(0.0, session.engine.pass_age()),
+                jobs=dict(Counter(str(record.status) for record in records)),
+                waiting=sum(record.waiting is not None for record in records),
+                leading=session.leadership.held,
             )
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(_COUNT)
 
-    def drain() -> None:
-        session.engine.placing = False
-        stopping.set()
-
-    path = session.home.control_socket
-    path.unlink(missing_ok=True)
     config = uvicorn.Config(
-        control_app(lambda: latest, drain), uds=str(path), log_level="warning", lifespan="off",
+        control_app(lambda: latest, stopping.set), log_level="warning", lifespan="off",
         timeout_graceful_shutdown=int(drain_timeout),
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    counting, serving = asyncio.create_task(count()), asyncio.create_task(server.serve())
-    await stopping.wait()
-    server.should_exit = True
-    counting.cancel()
-    with suppress(asyncio.CancelledError):
-        await counting
-    await serving
-    path.unlink(missing_ok=True)
+    with _control_socket(session.home) as listener:
+        counting, serving = asyncio.create_task(count()), asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            counting.cancel()
+            with suppress(asyncio.CancelledError):
+                await counting
+            await serving
 
 
-def examine(session: Session) -> list[tuple[str, str, str]]:
-    """(check, ok | warn | fail, detail) for everything that jobs here depend on."""
-    room = shutil.disk_usage(session.home.path).free
-    size = machine()
-    unprivileged = _reads_one("/proc/sys/kernel/unprivileged_userns_clone", default=True)
-    private = os.geteuid() == 0 or unprivileged
-    xgboost = importlib.util.find_spec("xgboost") is not None
-    return [
-        ("home", "ok", str(session.home.path)),
-        ("disk", "ok" if room > 10**9 else "warn", f"{room / 10**9:.1f} GB free"),
-        ("machine", "ok", f"{size.cpus:g} vCPU, {size.memory / 1024**3:.1f} GiB, {size.gpus} GPU"),
-        ("private /opt/ml", "ok" if private else "warn", "by namespaces" if private else "not on this system"),
-        ("s3://", "ok", session.objects.place_of("s3://any-other-bucket/")),
-        (
-            "built-in XGBoost",
-            "ok" if xgboost else "warn",
-            "installed" if xgboost else "pip install 'trainyard[xgboost]'",
-        ),
-        ("local/python", "ok", session.catalogue.python),
-    ]
-
-
-def _reads_one(path: str, *, default: bool) -> bool:
+@contextmanager
+def _only_server(home: Home) -> Iterator[None]:
+    """Hold the home as its one server. A command that leads for a moment is no server, and is waited for."""
+    lock = os.open(home.server_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        with open(path) as file:
-            return file.read().strip() == "1"
-    except FileNotFoundError:
-        return default
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            raise TrainyardError(
+                f"Another `trainyard serve` (process {pid}) serves {home.path} already. Stop that one first, or name "
+                "another home: --home, or TRAINYARD_HOME."
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _control_socket(home: Home) -> Iterator[socket.socket]:
+    """The listening socket, named below the home's open folder: its path may be longer than 108 bytes."""
+    folder = os.open(home.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        home.control_socket.unlink(missing_ok=True)
+        listener.bind(f"/proc/self/fd/{folder}/{home.control_socket.name}")
+        home.control_socket.chmod(0o600)
+        yield listener
+    finally:
+        listener.close()
+        os.close(folder)
+        home.control_socket.unlink(missing_ok=True)

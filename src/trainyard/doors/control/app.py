@@ -1,7 +1,8 @@
 """The server's own HTTP: is it alive, how is it doing, and please finish.
 
-It knows a service and a drain callable, nothing of engines. GET /healthz is 200 while the engine makes passes and 503
-once it has stalled; GET /metrics is Prometheus text; POST /drain stops placing new jobs and lets the server end.
+It knows a service and a drain callable, nothing of engines. GET /healthz is 200 while the engine makes passes, or
+stands by while another process leads, and 503 once it has stalled; GET /metrics is Prometheus text; POST /drain stops
+placing new jobs and lets the server end.
 """
 
 from __future__ import annotations
@@ -20,21 +21,27 @@ STALLED_AFTER = 30.0  # seconds without a pass of the engine; it makes one at le
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """How the engine does. `pass_age` in seconds; counts of jobs by TrainingJobStatus."""
+    """How the engine does. `pass_age` in seconds; counts of jobs by TrainingJobStatus.
+
+    leading : False while another process leads this home; this one stands by, which is no fault.
+    """
 
     pass_age: float
     jobs: dict[str, int]
     waiting: int
+    leading: bool = True
 
 
 def control_app(vitals: Callable[[], Vitals], drain: Callable[[], None]) -> Starlette:
     """The application that `serve` puts on the control socket and, if asked, on a port."""
 
     async def healthz(_request: Request) -> Response:
-        age = vitals().pass_age
-        alive = age < STALLED_AFTER
+        now = vitals()
+        if not now.leading:
+            return JSONResponse({"status": "standby"})
+        alive = now.pass_age < STALLED_AFTER
         return JSONResponse(
-            {"status": "ok" if alive else "stalled", "lastPassSeconds": round(age, 3)},
+            {"status": "ok" if alive else "stalled", "lastPassSeconds": round(now.pass_age, 3)},
             status_code=200 if alive else 503,
         )
 
@@ -58,6 +65,7 @@ def _prometheus(now: Vitals) -> bytes:
     registry = CollectorRegistry()
     Gauge("trainyard_engine_pass_age_seconds", "Since the engine's last pass.", registry=registry).set(now.pass_age)
     Gauge("trainyard_jobs_waiting", "Jobs waiting for their place.", registry=registry).set(now.waiting)
+    Gauge("trainyard_engine_leading", "1 while this process leads its home.", registry=registry).set(now.leading)
     jobs = Gauge("trainyard_jobs", "Jobs by TrainingJobStatus.", ["status"], registry=registry)
     for status, count in now.jobs.items():
         jobs.labels(status=status).set(count)
