@@ -1,8 +1,8 @@
 """Metrics out of a run's output, as the service reads them (ports.scanner).
 
-User regexes run on RE2, so none can hang us. Lines are matched in their escaped form (TAB is `#011`), as the service's
-own definitions expect, and as they are. All patterns are looked for in one pass; only a line that matches is looked at
-again.
+User regexes run on RE2, so none can hang us; what RE2 cannot hold runs in a process that can be killed (slow_regexes).
+Lines are matched in their escaped form (TAB is `#011`), as the service's own definitions expect, and as they are. All
+patterns are looked for in one pass; only a line that matches is looked at again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import re2
 
+from trainyard.agent import slow_regexes
 from trainyard.model.ledger import Point
 from trainyard.model.problems import Problem, Severity
 from trainyard.ports.scanner import MetricScanner, Scan
@@ -33,20 +34,12 @@ class Re2Scanners:
     """ports.scanner.Scanners over RE2."""
 
     def check(self, definitions: Sequence[tuple[str, str]]) -> Sequence[Problem]:
-        """Errors for patterns that RE2 cannot hold, with the reason; a notice for one without a group."""
-        problems = []
-        for place, (name, pattern) in enumerate(definitions):
-            path = ("AlgorithmSpecification", "MetricDefinitions", place, "Regex")
-            try:
-                groups = re2.compile(pattern, _quiet()).groups
-            except re2.error as error:
-                text = f"The regex of metric {name!r} is not one that RE2 can hold: {_reason(error)}"
-                problems.append(Problem(path=path, message=text, code="regex", suggestion=_WITHOUT_LOOKAROUND))
-                continue
-            if groups == 0:
-                text = f"The regex of metric {name!r} has no group, so it never gives a value."
-                problems.append(Problem(path=path, message=text, code="regex-group", severity=Severity.NOTICE))
-        return problems
+        """Errors for what is no regex at all; notices for one without a group, and for one that RE2 cannot hold."""
+        return [
+            problem
+            for place, (name, pattern) in enumerate(definitions)
+            if (problem := _judged(("AlgorithmSpecification", "MetricDefinitions", place, "Regex"), name, pattern))
+        ]
 
     def for_log(self, definitions: Sequence[tuple[str, str]]) -> MetricScanner:
         """A scanner of log lines."""
@@ -61,6 +54,31 @@ class Re2Scanners:
         return JsonScanner(lambda entry, at: _usage(entry, at, host))
 
 
+def _judged(path: tuple[str | int, ...], name: str, pattern: str) -> Problem | None:
+    slow = ""
+    try:
+        groups = re2.compile(pattern, _quiet()).groups
+    except re2.error as error:
+        slow = _reason(error)
+        try:
+            groups = slow_regexes.groups_of(pattern)
+        except ValueError as fault:
+            text = f"The regex of metric {name!r} is none: {fault}."
+            return Problem(path=path, message=text, code="regex")
+    if groups == 0:
+        text = f"The regex of metric {name!r} has no group, so it never gives a value."
+        return Problem(path=path, message=text, code="regex-group", severity=Severity.NOTICE)
+    if slow:
+        text = (
+            f"The regex of metric {name!r} is not one that RE2 can hold ({slow}): it runs slowly, in a process of its "
+            f"own, and is given up once it takes more than {slow_regexes.EACH:g} s of CPU for 1 MiB of log."
+        )
+        return Problem(
+            path=path, message=text, code="regex-slow", severity=Severity.NOTICE, suggestion=_WITHOUT_LOOKAROUND
+        )
+    return None
+
+
 _WITHOUT_LOOKAROUND = "Write it without look-around and back-references."
 
 
@@ -69,10 +87,13 @@ class LogScanner:
 
     def __init__(self, definitions: Sequence[tuple[str, str]]) -> None:
         self._patterns = []
+        self._slow = []
         self._set = re2.Set.SearchSet(_quiet())
         for name, pattern in definitions:
             compiled = _compiled(pattern)
-            if compiled is not None and compiled.groups > 0:
+            if compiled is None:
+                self._slow.append((name, pattern))
+            elif compiled.groups > 0:
                 self._set.Add(pattern)
                 self._patterns.append((name, compiled))
         if self._patterns:
@@ -81,8 +102,17 @@ class LogScanner:
     def scan(self, data: bytes, *, time_of: Callable[[int], float], final: bool) -> Scan:
         """Points of all whole lines."""
         consumed = len(data) if final else data.rfind(b"\n") + 1
-        if not self._patterns:
-            return Scan((), consumed)
+        points = self._fast_points(data, consumed, time_of) if self._patterns else []
+        if not self._slow or not consumed:
+            return Scan(tuple(points), consumed)
+        found = slow_regexes.search([pattern for _, pattern in self._slow], data[:consumed], LONGEST_LINE)
+        for place, offset, text in found.matches:
+            value = _number(text)
+            if value is not None:
+                points.append(Point(name=self._slow[place][0], value=value, at=time_of(offset)))
+        return Scan(tuple(points), consumed, tuple(self._slow[place][0] for place in found.given_up))
+
+    def _fast_points(self, data: bytes, consumed: int, time_of: Callable[[int], float]) -> list[Point]:
         points: list[Point] = []
         for offset, raw in _lines(data, consumed):
             line = raw[:LONGEST_LINE].decode("utf-8", "replace")
@@ -91,7 +121,7 @@ class LogScanner:
                 if found:
                     points.extend(self._points(form, sorted(found), time_of(offset)))
                     break
-        return Scan(tuple(points), consumed)
+        return points
 
     def _points(self, line: str, found: Sequence[int], at: float) -> Iterator[Point]:
         for place in found:

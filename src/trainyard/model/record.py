@@ -71,6 +71,7 @@ class JobRecord:
     seen        : the current attempt was observed at least once; from then on Absent means lost.
     retries     : RetryStrategy attempts used.
     waiting     : why it waits, as a sentence; None when it does not.
+    given_up    : metrics whose regex took too long on the job's log and is not looked for any more.
     training_seconds, billable_seconds: summed over finished attempts.
     released    : the last attempt's output was read to its end and the runtime was told to free its processes and
                   data. No further attempt is placed before that.
@@ -101,6 +102,7 @@ class JobRecord:
     billable_seconds: float = 0.0
     model_uri: str | None = None
     final_metrics: tuple[Metric, ...] | None = None
+    given_up: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     released: bool = False
     version: int = 0

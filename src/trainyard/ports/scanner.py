@@ -12,10 +12,14 @@ from trainyard.model.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a piece of a stream held. `consumed` bytes were whole lines; the rest is to be fed again."""
+    """What a piece of a stream held. `consumed` bytes were whole lines; the rest is to be fed again.
+
+    given_up: metrics whose regex took too long: the scanner is not to be given them again for this job.
+    """
 
     points: tuple[Point, ...]
     consumed: int
+    given_up: tuple[str, ...] = ()
 
 
 class MetricScanner(Protocol):
@@ -30,7 +34,7 @@ class Scanners(Protocol):
     """Makes scanners for the kinds of stream that a run writes."""
 
     def check(self, definitions: Sequence[tuple[str, str]]) -> Sequence[Problem]:
-        """Problems and notices of (name, regex) definitions: unparsable, or not held by RE2."""
+        """Problems and notices of (name, regex) definitions: unparsable, without a group, or not held by RE2."""
         ...
 
     def for_log(self, definitions: Sequence[tuple[str, str]]) -> MetricScanner:

@@ -150,12 +150,13 @@ class Engine:
         decision = decide.decide(record, seen, self._yard.clock.now())
         moved = decision.record
         is_read = not moved.placed and await self._scanning.scan(moved)
+        moved, told = self._scanning.telling(moved, self._yard.clock.now())
         if (
             is_read and moved.status.is_final and moved.final_metrics is None
         ):  # an end is told with its metrics, unless they take long to read
             moved = replace(moved, final_metrics=await self._scanning.final_metrics(moved))
         if moved != record:
-            moved = await self._yard.jobs.put(moved, expect=record.version, events=decision.events)
+            moved = await self._yard.jobs.put(moved, expect=record.version, events=[*decision.events, *told])
             self._schedule_wanted.set()
         if moved.placed:
             await self._scanning.scan(moved)

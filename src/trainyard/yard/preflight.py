@@ -35,12 +35,13 @@ class Preflight:
     async def place_of(self, spec: TrainingJobSpec) -> Placement:
         """Where it will run. Raises ValidationRefused or ResourceLimitExceeded with what to do about it."""
         self.check_fields(spec)
-        self._check_metrics(spec)
+        notices = await self._check_metrics(spec)
         resolution = await self.runtime.resolve(spec)
         if resolution.placement is None:
             raise ValidationRefused("; ".join(problem.message for problem in resolution.problems))
         await self._check_channels(spec)
-        return await self._sized(spec, resolution.placement)
+        placement = resolution.placement
+        return await self._sized(spec, replace(placement, notices=(*placement.notices, *notices)))
 
     def check_fields(self, spec: TrainingJobSpec) -> None:
         """Refuse what this place does not do. Raises ValidationRefused."""
@@ -48,12 +49,15 @@ class Preflight:
         if refused:
             raise ValidationRefused("; ".join(problem.message for problem in refused))
 
-    def _check_metrics(self, spec: TrainingJobSpec) -> None:
+    async def _check_metrics(self, spec: TrainingJobSpec) -> tuple[str, ...]:
+        """What is to be known of the regexes. Raises ValidationRefused for what is none."""
         algorithm = spec.algorithm_specification
         given = [(one.name, one.regex) for one in (algorithm.metric_definitions if algorithm else None) or ()]
-        faults = [problem for problem in self.scanners.check(given) if problem.severity is Severity.ERROR]
+        problems = await asyncio.to_thread(self.scanners.check, given)
+        faults = [problem for problem in problems if problem.severity is Severity.ERROR]
         if faults:
             raise ValidationRefused("; ".join(f"{fault.message} {fault.suggestion or ''}".strip() for fault in faults))
+        return tuple(problem.message for problem in problems)
 
     async def _check_channels(self, spec: TrainingJobSpec) -> None:
         if not spec.input_data_config:

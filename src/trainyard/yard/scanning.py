@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import bisect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from trainyard.model.ledger import Mark
+from trainyard.model.ledger import JobEvent, Mark
 from trainyard.model.record import JobRecord, Metric
 from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import Runtime, Stream
@@ -26,6 +27,7 @@ class Scanning:
     ) -> None:
         self._ledger, self._runtime, self._scanners, self._clock = ledger, runtime, scanners, clock
         self._piece = piece
+        self._given_up: dict[str, set[str]] = {}
 
     async def scan(self, record: JobRecord) -> bool:
         """Scan a bounded piece of what the current attempt wrote since it was last looked at.
@@ -37,6 +39,16 @@ class Scanning:
         positions = await self._ledger.scanned(record.uid)
         streams = await self._runtime.streams(record.run)
         return all([await self._scan_stream(record, stream, positions) for stream in streams])
+
+    def telling(self, record: JobRecord, now: float) -> tuple[JobRecord, Sequence[JobEvent]]:
+        """The record with the metrics that were given up since, and what is to be told of them."""
+        news = sorted(self._given_up.get(record.uid, set()) - set(record.given_up))
+        if not news:
+            self._given_up.pop(record.uid, None)  # the record knows
+            return record, ()
+        told = tuple(f"The regex of metric {name!r} took too long on the job's log: it was given up." for name in news)
+        events = [JobEvent(at=now, reason="MetricGivenUp", message=text, warning=True) for text in told]
+        return replace(record, given_up=(*record.given_up, *news), notices=(*record.notices, *told)), events
 
     async def final_metrics(self, record: JobRecord) -> tuple[Metric, ...]:
         """The last value of every metric, in the order of the definitions."""
@@ -63,6 +75,9 @@ class Scanning:
             time_of = self._dating(chunk.offset, await self._runtime.marks(run, stream))
             final = ended or (len(chunk.data) == self._piece and b"\n" not in chunk.data)
             found = await asyncio.to_thread(scanner.scan, chunk.data, time_of=time_of, final=final)
+            if found.given_up:
+                self._given_up.setdefault(record.uid, set()).update(found.given_up)
+                scanner = self._scanner(record, stream)
             if found.consumed:
                 since, offset = offset, chunk.offset + found.consumed
                 await self._ledger.append_points(record.uid, name, found.points, since=since, offset=offset)
@@ -72,7 +87,8 @@ class Scanning:
 
     def _scanner(self, record: JobRecord, stream: Stream) -> MetricScanner:
         if stream.kind == "log":
-            return self._scanners.for_log(definitions_of(record))
+            given_up = {*record.given_up, *self._given_up.get(record.uid, ())}
+            return self._scanners.for_log([one for one in definitions_of(record) if one[0] not in given_up])
         return self._scanners.for_usage(stream.name) if stream.kind == "usage" else self._scanners.for_metrics()
 
     def _dating(self, base: int, marks: Sequence[Mark]) -> Callable[[int], float]:

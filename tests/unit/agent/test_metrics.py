@@ -79,8 +79,9 @@ def test_a_bad_regex_is_explained_and_the_others_work() -> None:
     ahead, opened, none = SCANNERS.check(definitions)
     assert ahead.path == ("AlgorithmSpecification", "MetricDefinitions", 1, "Regex")
     assert "'ahead'" in ahead.message
-    assert (ahead.severity, opened.severity, none.severity) == (Severity.ERROR, Severity.ERROR, Severity.NOTICE)
-    assert _values(_log(b"a=1\n", *definitions)) == [("ok", 1.0)]
+    assert (ahead.severity, opened.severity, none.severity) == (Severity.NOTICE, Severity.ERROR, Severity.NOTICE)
+    assert "runs slowly" in ahead.message
+    assert _values(_log(b"a=1\n", *definitions[:2], *definitions[3:])) == [("ok", 1.0)]
 
 
 def test_no_definition_gives_no_point() -> None:
@@ -127,3 +128,35 @@ def test_usage_names_its_host() -> None:
     data = json.dumps({"at": NOW, "cpu": 12.5, "gpu": None, "other": 1}).encode() + b"\n"
     scan = SCANNERS.for_usage("algo-1").scan(data, time_of=lambda _: 0.0, final=False)
     assert scan.points == (Point(name="CPUUtilization", value=12.5, at=NOW, host="algo-1"),)
+
+
+SLOW = ("after", r"(?<=loss=)([0-9.]+)")
+CATASTROPHE = ("never", r"(?=a)((?:a+)+)+$")
+
+
+def test_what_re2_cannot_hold_is_found_all_the_same() -> None:
+    data = b"a=1 loss=0.5\nloss=\tx\n[0]\tloss=0.25\n" + b"x" * 300_000 + b"loss=9\nsame 7 7\n"
+    scan = _log(data, ("a", "a=(.+) "), SLOW, ("twice", r"(\d) \1"), ("tab", r"\t(?=loss)\D+(.+)"))
+    assert _values(scan) == [("a", 1.0), ("after", 0.5), ("after", 0.25), ("twice", 7.0), ("tab", 0.25)]
+    assert [point.at for point in scan.points if point.name == "after"] == [NOW, NOW + data.index(b"[0]")]
+    assert scan.given_up == ()
+
+
+def test_a_catastrophe_is_given_up_and_the_others_go_on() -> None:
+    data = b"loss=0.5\n" + b"a" * 5_000 + b"!\n" + b"loss=0.25\n"
+    scan = _log(data, ("plain", r"s=(\S+)"), CATASTROPHE, SLOW, ("back", r"(a|aa)+\1$"))
+    assert set(scan.given_up) == {"never", "back"}
+    assert [value for name, value in _values(scan) if name == "after"] == [0.5, 0.25]
+    assert [value for name, value in _values(scan) if name == "plain"] == [0.5, 0.25]
+
+
+def test_a_pattern_that_eats_memory_is_given_up() -> None:
+    data = b"ab" * 100_000 + b"\n"
+    scan = _log(data * 4, ("hungry", r"(?=a)((?:(a)|b)*)*\2c"), SLOW)
+    assert scan.given_up == ("hungry",)
+
+
+def test_a_pattern_that_takes_long_to_read_is_refused() -> None:
+    (problem,) = SCANNERS.check([("wide", "(?i)(?=x)(" + "[\\0-\U0010ffff]" * 30 + ")")])
+    assert problem.severity in (Severity.ERROR, Severity.NOTICE)
+    assert "'wide'" in problem.message

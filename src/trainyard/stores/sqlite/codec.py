@@ -21,7 +21,14 @@ def encode(record: JobRecord) -> str:
     return json.dumps(plain, default=dataclasses.asdict, separators=(",", ":"))
 
 
-_ABSENT: dict[str, Any] = {"tags": [], "notices": [], "transitions": [], "stop": None, "final_metrics": None}
+_ABSENT: dict[str, Any] = {
+    "tags": [],
+    "notices": [],
+    "given_up": [],
+    "transitions": [],
+    "stop": None,
+    "final_metrics": None,
+}
 
 
 def decode(text: str, version: int) -> JobRecord:
@@ -40,6 +47,7 @@ def decode(text: str, version: int) -> JobRecord:
         "transitions": tuple(_transition(entry) for entry in plain["transitions"]),
         "tags": tuple((key, value) for key, value in plain["tags"]),
         "notices": tuple(plain["notices"]),
+        "given_up": tuple(plain["given_up"]),
         "stop": None if plain["stop"] is None else _stop(plain["stop"]),
         "final_metrics": None
         if plain["final_metrics"] is None
