@@ -30,6 +30,13 @@ class Annotation(StrEnum):
     DELETION_POLICY = "services.k8s.aws/deletion-policy"
 
 
+class OwnAnnotation(StrEnum):
+    """Keys that ACK does not know."""
+
+    MIRRORED = "trainyard/mirrored"  # the resource was made to show a job that another door took in
+    TTL = "trainyard/ttl-seconds-after-finished"  # the resource is deleted so long after its job ended
+
+
 class NamespaceAnnotation(StrEnum):
     """Keys that ACK reads on a namespace."""
 
@@ -66,6 +73,9 @@ class ConditionType(StrEnum):
     REFERENCES_RESOLVED = "ACK.ReferencesResolved"
     IAM_ROLE_SELECTED = "ACK.IAMRoleSelected"
     READY = "Ready"
+    # Not ACK's: what kstatus, and so GitOps tools, read beside Ready. Present only while they are True.
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
 
 
 class ConditionStatus(StrEnum):

@@ -1,0 +1,193 @@
+"""What one decision is made of, and what it may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainyard.model.job import Job
+from trainyard.model.keys import Scope
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.update import TrainingJobUpdate
+from trainyard.resource.conditions import Fault
+from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy
+from trainyard.resource.tagging import Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The service answered that there is no such job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The service did not answer, or there was no name to ask for: nothing is known."""
+
+    fault: Fault
+
+
+Sight = Job | Missing | Unseen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator was told when it was started.
+
+    deletion_policy : where neither the resource nor its namespace says otherwise.
+    tags            : templates of the tags that every job gets.
+    resync          : seconds after which a resource is looked at again whatever happens; None is never.
+    polling         : the service tells no changes: unfinished jobs are asked for every POLL seconds.
+    ttl             : seconds after a job's end at which its resource is deleted, where it does not say so itself.
+    """
+
+    scope: Scope
+    deletion_policy: str = DeletionPolicy.DELETE
+    tags: Tags = ()
+    version: str = "unknown"
+    resync: float | None = None
+    polling: bool = False
+    adoption: bool = True
+    read_only: bool = True
+    ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One resource before one decision.
+
+    resource  : the object as last read or written.
+    namespace : the annotations of its namespace.
+    fault     : what became of a deed of this very pass, where it failed.
+    updated   : the service took an update in this pass.
+    """
+
+    resource: Mapping[str, Any]
+    sight: Sight
+    rules: Rules
+    now: float
+    namespace: Mapping[str, str] = field(default_factory=dict)
+    fault: Fault | None = None
+    updated: bool = False
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The resource's metadata."""
+        found: Mapping[str, Any] = self.resource.get("metadata") or {}
+        return found
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The resource's annotations."""
+        return self.metadata.get("annotations") or {}
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The resource's spec, in ACK's spelling."""
+        return self.resource.get("spec") or {}
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The resource's status, as it stands."""
+        return self.resource.get("status") or {}
+
+    @property
+    def arn(self) -> str | None:
+        """The ARN in the status."""
+        found: str | None = (self.status.get("ackResourceMetadata") or {}).get("arn")
+        return found
+
+    @property
+    def managed(self) -> bool:
+        """Whether the resource holds our finalizer: then the job is its own."""
+        return FINALIZER in (self.metadata.get("finalizers") or ())
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the resource took over a job that was there before it."""
+        return self.annotations.get(Annotation.ADOPTED) == "true"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the resource only shows its job."""
+        return self.rules.read_only and self.annotations.get(Annotation.READ_ONLY) == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Write metadata or spec (a JSON merge patch), then decide again. `why`: a word for logs."""
+
+    body: Mapping[str, Any]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create the job, then decide again."""
+
+    spec: TrainingJobSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Have the service change the job, then decide again."""
+
+    update: TrainingJobUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Retag:
+    """Put tags on the job and take others off, then decide again."""
+
+    name: str
+    add: Tags = ()
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask the job to end, then decide again."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Take the finalizer off, so that the deletion of the resource can go on; `why` for the log."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete the resource: its time is over, or what it mirrored is gone."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tale:
+    """One Kubernetes Event. `reason` is one CamelCase word."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """The pass is over.
+
+    status : the patch of the status; empty where it stands as it should.
+    after  : look again in so many seconds, whatever happens.
+    again  : it failed for a cause that may pass: look again, each time after a longer pause.
+    tale   : what to tell, once the status is written.
+    """
+
+    status: Mapping[str, Any] = field(default_factory=dict)
+    after: float | None = None
+    again: bool = False
+    tale: Tale | None = None
+
+
+Step = Patch | Create | Update | Retag | Stop | Release | Remove | Settle

@@ -1,0 +1,183 @@
+"""A job as the status of its resource: ACK's members, and beside them what its users have asked for.
+
+Everything is capped, so that no job, however long its history or its failure, makes an object too large to keep: the
+whole stays under LARGEST bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from trainyard.lifecycle.comparing import Difference
+from trainyard.lifecycle.naming import LOG_GROUP
+from trainyard.model.arn import partition_of
+from trainyard.model.casing import ack_name, to_ack
+from trainyard.model.description import TrainingJobDescription
+from trainyard.model.job import Job
+from trainyard.model.keys import Scope
+
+LARGEST = 100_000  # bytes of JSON
+STALE = 15.0  # seconds unseen from which a job's state is no longer called known
+_MOST = {"secondaryStatusTransitions": 40, "finalMetricDataList": 40, "drift": 20, "notices": 20, "managedTagKeys": 50}
+_LONGEST = 1024  # characters of a text of ours
+_LONGEST_VALUE = 256  # characters of a value shown as drift
+
+# Members of the description that the status shows as they are.
+_SHOWN = (
+    "BillableTimeInSeconds",
+    "BillableTokenCount",
+    "CreationTime",
+    "DebugRuleEvaluationStatuses",
+    "FailureReason",
+    "FinalMetricDataList",
+    "LastModifiedTime",
+    "MlflowDetails",
+    "ModelArtifacts",
+    "OutputModelPackageArn",
+    "ProfilerRuleEvaluationStatuses",
+    "ProfilingStatus",
+    "ProgressInfo",
+    "SecondaryStatus",
+    "SecondaryStatusTransitions",
+    "TrainingEndTime",
+    "TrainingJobName",
+    "TrainingJobStatus",
+    "TrainingStartTime",
+    "TrainingTimeInSeconds",
+    "WarmPoolStatus",
+)
+_TIMES = frozenset(
+    (
+        "CreationTime",
+        "EndTime",
+        "LastModifiedTime",
+        "StartTime",
+        "Timestamp",
+        "TrainingEndTime",
+        "TrainingStartTime",
+    )
+)
+
+
+def status_of(job: Job, scope: Scope, *, at: float) -> dict[str, Any]:
+    """The job's part of the status, in ACK's spelling; conditions and drift are added by whoever compares."""
+    wire = job.description.to_wire()
+    shown = {name: _plain(wire[name], name) for name in _SHOWN if wire.get(name) is not None}
+    status = {ack_name(name): value for name, value in to_ack(shown, TrainingJobDescription).items()}
+    status["ackResourceMetadata"] = {
+        "arn": wire["TrainingJobArn"],
+        "ownerAccountID": scope.account,
+        "partition": partition_of(scope.region),
+        "region": scope.region,
+    }
+    status["logLocation"] = log_location(wire["TrainingJobName"])
+    status.update(_ours(job, at))
+    return capped(status)
+
+
+def log_location(name: str) -> dict[str, str]:
+    """Where the job's output is, and how to read it."""
+    return {"logGroup": LOG_GROUP, "logStreamPrefix": f"{name}/", "command": f"trainyard logs {name}"}
+
+
+def drifted(found: Sequence[Difference]) -> list[dict[str, str]]:
+    """Differences between the spec and the job as the status shows them, values as JSON."""
+    return [
+        {
+            "path": _written(one.path),
+            **{
+                side: _cut(json.dumps(value, ensure_ascii=False), _LONGEST_VALUE)
+                for side, value in (("desired", one.wanted), ("observed", one.observed))
+                if value is not None
+            },
+        }
+        for one in found[: _MOST["drift"]]
+    ]
+
+
+def capped(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The status within its limits: the newest of each list, texts cut, and if need be the longest lists left out."""
+    kept = {name: _capped_member(name, value) for name, value in status.items()}
+    for name in ("secondaryStatusTransitions", "drift", "finalMetricDataList", "notices"):
+        if len(json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace")) <= LARGEST:
+            break
+        if name in kept:
+            kept[name] = kept[name][-5:]
+    return kept
+
+
+def rfc3339(at: float) -> str:
+    """Seconds since the epoch as Kubernetes writes times: UTC, whole seconds."""
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def epoch(text: object) -> float | None:
+    """The other way round; None for what is no time."""
+    if not isinstance(text, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _ours(job: Job, at: float) -> dict[str, Any]:
+    status: dict[str, Any] = {}
+    if job.waiting:
+        status["waiting"] = job.waiting
+    if job.notices:
+        status["notices"] = list(job.notices)
+    if job.attempt:
+        status["attempt"] = job.attempt
+    if job.launcher:
+        status["launcher"] = job.launcher
+    if job.image:
+        status["image"] = job.image
+    if job.exit_code is not None:
+        status["exitCode"] = job.exit_code
+    if job.stale_for is not None and job.stale_for >= STALE:
+        status["unseenSince"] = rfc3339(at - job.stale_for)
+    return status
+
+
+def _plain(value: Any, name: str) -> Any:
+    """A value as JSON can hold it: times as text, nothing for null and for numbers that are none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if name in _TIMES and isinstance(value, int | float):
+        return rfc3339(value)
+    if isinstance(value, Mapping):
+        members = {key: _plain(member, key) for key, member in value.items()}
+        return {key: member for key, member in members.items() if member is not None}
+    return [_plain(item, name) for item in value] if isinstance(value, list) else value
+
+
+def _capped_member(name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        most = _MOST.get(name)
+        return [_capped_member("", item) for item in (value[-most:] if most else value)]
+    if isinstance(value, Mapping):
+        return {key: _capped_member("", item) for key, item in value.items()}
+    return _cut(value, _LONGEST) if isinstance(value, str) else value
+
+
+def _written(path: tuple[str | int, ...]) -> str:
+    """A path in the resource's spelling: `spec.inputDataConfig[0].channelName`; a map's key stays as it is."""
+    text, in_map = "spec", False
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+            continue
+        text += f".{step if in_map else ack_name(step)}"
+        in_map = step in ("HyperParameters", "Environment", "ProfilingParameters", "HookParameters", "RuleParameters")
+    return _cut(text, _LONGEST_VALUE)
+
+
+def _cut(text: str, longest: int) -> str:
+    text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no text in JSON
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
