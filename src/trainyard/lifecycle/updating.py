@@ -60,9 +60,14 @@ class Later:
 Verdict = Ask | Refuse | Later
 
 
-def judge(wanted: Mapping[str, Any], observed: Mapping[str, Any]) -> Verdict | None:
-    """The verdict over an edited request and the job's description, both in the API's spelling; None: nothing to do."""
-    found = telling(wanted, observed)
+def judge(
+    wanted: Mapping[str, Any], observed: Mapping[str, Any], found: Sequence[Difference] | None = None
+) -> Verdict | None:
+    """The verdict over an edited request and the job's description, both in the API's spelling; None: nothing to do.
+
+    found : what `telling` answered about the two, where the caller knows it.
+    """
+    found = telling(wanted, observed) if found is None else found
     if not found:
         return None
     parts = {_part(difference) for difference in found}

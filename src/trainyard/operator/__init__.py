@@ -1,4 +1,4 @@
-"""The TrainingJob controller: resources of a Kubernetes API reconciled with a TrainingService, as ACK's controller does.
+"""The TrainingJob controller: resources of a Kubernetes API reconciled with a TrainingService, as ACK's is.
 
 ``decide`` is pure: one resource, what was seen of its job and what the operator was told give the next step. The rest
 carries steps out.

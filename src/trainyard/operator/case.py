@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from trainyard.lifecycle import updating
+from trainyard.lifecycle.comparing import Difference
+from trainyard.model.casing import to_api
 from trainyard.model.job import Job
 from trainyard.model.keys import Scope
 from trainyard.model.spec import TrainingJobSpec
@@ -13,6 +17,28 @@ from trainyard.model.update import TrainingJobUpdate
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy
 from trainyard.resource.tagging import Tags
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The job as the service tells it."""
+
+    job: Job
+
+    @cached_property
+    def wire(self) -> Mapping[str, Any]:
+        """Its description in the API's spelling."""
+        return self.job.description.to_wire()
+
+    @property
+    def name(self) -> str:
+        """Its name, exactly."""
+        return self.job.description.training_job_name
+
+    @property
+    def status(self) -> str:
+        """Its TrainingJobStatus."""
+        return self.job.description.training_job_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +53,7 @@ class Unseen:
     fault: Fault
 
 
-Sight = Job | Missing | Unseen
+Sight = Seen | Missing | Unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +78,7 @@ class Rules:
     ttl: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One resource before one decision.
 
@@ -85,6 +111,22 @@ class Case:
     def spec(self) -> Mapping[str, Any]:
         """The resource's spec, in ACK's spelling."""
         return self.resource.get("spec") or {}
+
+    @cached_property
+    def wanted(self) -> Mapping[str, Any]:
+        """The spec in the API's spelling."""
+        found: Mapping[str, Any] = to_api(dict(self.spec))
+        return found
+
+    @cached_property
+    def differences(self) -> tuple[Difference, ...]:
+        """Where the job that was seen is not as the spec says, its name included."""
+        if not isinstance(self.sight, Seen):
+            return ()
+        found = updating.telling(self.wanted, self.sight.wire)
+        name = self.wanted.get("TrainingJobName")
+        renamed = name and name != self.sight.name
+        return (Difference(("TrainingJobName",), name, self.sight.name), *found) if renamed else found
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -180,7 +222,7 @@ class Settle:
 
     status : the patch of the status; empty where it stands as it should.
     after  : look again in so many seconds, whatever happens.
-    again  : it failed for a cause that may pass: look again, each time after a longer pause.
+    again  : it failed for a cause that may pass by itself: look again, each time after a longer pause.
     tale   : what to tell, once the status is written.
     """
 

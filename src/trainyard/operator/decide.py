@@ -8,29 +8,23 @@ only ever touched by a resource that is known to have made or adopted it. Not se
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
+from trainyard.kit.mergepatch import merge_patch
+from trainyard.kit.times import rfc3339
 from trainyard.lifecycle import updating
 from trainyard.lifecycle.admission import admit
-from trainyard.model.casing import to_ack, to_api
+from trainyard.lifecycle.admission.words import validation_message
+from trainyard.model.casing import to_ack
 from trainyard.model.job import Job
-from trainyard.model.keys import JobKey
-from trainyard.model.problems import Severity
+from trainyard.model.members import members_of
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.operator import deleting, naming
-from trainyard.operator.case import (
-    Case,
-    Create,
-    Missing,
-    Patch,
-    Remove,
-    Retag,
-    Settle,
-    Step,
-    Unseen,
-    Update,
-)
-from trainyard.operator.settling import POLL, drift, settle, ttl_left
+from trainyard.operator.case import Case, Create, Missing, Patch, Remove, Retag, Seen, Settle, Step, Unseen, Update
+from trainyard.operator.settling import FINAL, POLL, Pause, settle, settle_as_remembered, ttl_left
 from trainyard.resource import tagging
 from trainyard.resource.conditions import Fault
 from trainyard.resource.late import late_initialisation
@@ -43,87 +37,97 @@ EXISTS_REASON = (
     "`services.k8s.aws/adoption-policy` and `services.k8s.aws/adoption-fields` annotations."
 )
 UPDATING = "training job is updating"
-RENAMED = "trainingJobName cannot be changed: the job {name} was made by this resource and keeps its name."
+RENAMED = "trainingJobName cannot be changed: {name} is the job that this resource made, and it keeps its name."
 GONE = (
     "The service no longer has the training job {name}. It is not trained a second time by itself: delete this "
     "resource and apply it again to do that."
 )
+FORGOTTEN = "The service no longer has this job's record; what stands here is how it ended."
 ADOPTED_GONE = "adopted resource not found"
 READ_ONLY_GONE = "read-only resource not found"
-NO_SPEC = "spec is missing: give one, or adopt a job by annotations."
+NO_SPEC = "The resource has no spec: give it one, or have it adopt a job by its annotations."
 
 
 def decide(case: Case) -> Step:
     """The next step for a resource."""
+    sight = case.sight
     if case.metadata.get("deletionTimestamp"):
-        return deleting.decide(case, mine=not foreign(case))
-    if isinstance(case.sight, Unseen):
-        return settle(case, None, case.sight.fault)
+        return deleting.decide(case, mine=isinstance(sight, Seen) and is_mine(case, sight))
+    if isinstance(sight, Unseen):
+        return settle(case, sight.fault)
     policy = naming.adopting(case)
     if policy is not None and policy not in set(AdoptionPolicy):
-        return settle(case, None, Fault(f"unrecognized adoption policy: {policy}", terminal=True))
-    if isinstance(case.sight, Missing):
-        return _missing(case, policy)
-    if policy is not None:
-        return _adopt(case, case.sight, policy)
+        return settle(case, Fault(f"unrecognized adoption policy: {policy}", terminal=True))
+    if isinstance(sight, Missing) or _was_replaced(case, sight):
+        return _missing(replace(case, sight=Missing()), policy)
+    mine = is_mine(case, sight)
+    if policy is not None and not mine:
+        return _adopt(case, sight, policy)
     if case.read_only:
-        return _shown(case, case.sight)
-    if foreign(case):
-        return _foreign(case, case.sight)
-    return _own(case, case.sight)
+        return _shown(case, sight)
+    return _own(case, sight) if mine else _foreign(case)
 
 
-def foreign(case: Case) -> bool:
-    """Whether the job that bears the wanted name is somebody else's.
+def is_mine(case: Case, seen: Seen) -> bool:
+    """Whether the job that was seen is the resource's own, by evidence.
 
-    Evidence that it is ours: we adopted it; or the finalizer, together with its ARN in our status or our uid among its
-    tags (the finalizer alone may have been left by a create that lost a race).
+    It was adopted; or its tags name the resource's uid; or the resource holds the finalizer and has the job's ARN in
+    its status. The finalizer alone is none: a create that lost a race may have left it.
     """
-    if not isinstance(case.sight, Job) or case.adopted:
+    if _was_replaced(case, seen):
         return False
-    if tagging.owner_of(case.sight.tags) == case.metadata.get("uid"):
+    if case.adopted or tagging.owner_of(seen.job.tags) == case.metadata.get("uid"):
+        return True
+    return case.managed and case.arn == seen.job.description.training_job_arn
+
+
+def observed_spec(job: Job) -> dict[str, Any]:
+    """A job's description as the spec that would ask for it, in ACK's spelling, without the system's tags."""
+    members = members_of(TrainingJobSpec)
+    wire = {name: value for name, value in job.description.to_wire().items() if name in members and value is not None}
+    tags = [{"key": key, "value": value} for key, value in job.tags if not tagging.is_system(key)]
+    spec: dict[str, Any] = to_ack(wire, TrainingJobSpec)
+    return {**spec, "tags": tags} if tags else spec
+
+
+def _was_replaced(case: Case, seen: Seen) -> bool:
+    """Whether the resource's own job was deleted and somebody made another one of its name."""
+    if not case.managed or case.adopted or case.arn != seen.job.description.training_job_arn:
         return False
-    return not case.managed or case.arn != case.sight.description.training_job_arn
+    created = case.status.get("creationTime")
+    return created is not None and created != rfc3339(seen.job.description.creation_time)
 
 
 def _missing(case: Case, policy: str | None) -> Step:
     if case.annotations.get(OwnAnnotation.MIRRORED) == "true":
         return Remove("the job that it mirrored is gone")
     if case.read_only:
-        return settle(case, None, Fault(READ_ONLY_GONE))
+        return settle(case, Fault(READ_ONLY_GONE))
     if case.adopted or policy == AdoptionPolicy.ADOPT:
-        return settle(case, None, Fault(ADOPTED_GONE))
+        return settle(case, Fault(ADOPTED_GONE))
     if case.managed and case.arn:
         return _gone(case)
     if not case.spec:
-        return settle(case, None, Fault(NO_SPEC, terminal=True))
+        return settle(case, Fault(NO_SPEC, terminal=True))
     return _create(case)
 
 
-def _gone(case: Case) -> Settle:
-    """The job was deleted behind our back: a job that ended stays told as it ended, another one is over for good."""
-    name = str(case.status.get("trainingJobName") or case.spec.get("trainingJobName"))
-    return settle(case, None, Fault(GONE.format(name=name), terminal=True))
+def _gone(case: Case) -> Step:
+    """Deleted behind our back. A job that had ended stays told as it ended; another is never trained a second time."""
+    if case.status.get("trainingJobStatus") in FINAL:
+        return _unless_expired(case, settle_as_remembered(case, FORGOTTEN))
+    return settle(case, Fault(GONE.format(name=naming.job_name(case)), terminal=True))
 
 
 def _create(case: Case) -> Step:
     if case.fault is not None:
-        return settle(case, None, case.fault)
-    wire = to_api(dict(case.spec))
-    wire["TrainingJobName"] = naming.job_name(case)
+        return settle(case, case.fault)
+    wire = {**case.wanted, "TrainingJobName": naming.job_name(case)}
     admission = admit(wire)
     if admission.spec is None:
-        errors = [problem for problem in admission.problems if problem.severity is Severity.ERROR]
-        return settle(case, None, Fault(_refusal([problem.message for problem in errors]), terminal=True))
-    if not case.managed:
-        return _manage(case)
-    return Create(_with_tags(case, wire))
-
-
-def _refusal(messages: list[str]) -> str:
-    """The service's own way of saying that a request is invalid."""
-    noun = "error" if len(messages) == 1 else "errors"
-    return f"ValidationException: {len(messages)} validation {noun} detected: {'; '.join(messages)}"
+        text = f"api error ValidationException: {validation_message(admission.problems)}"
+        return settle(case, Fault(text, terminal=True))
+    return Create(_with_tags(case, wire)) if case.managed else _manage(case)
 
 
 def _with_tags(case: Case, wire: Mapping[str, Any]) -> TrainingJobSpec:
@@ -143,101 +147,86 @@ def _maker(case: Case) -> tagging.Maker:
     )
 
 
-def _manage(case: Case, **spec: Any) -> Patch:
-    """The finalizer, before anything is made that it guards; and the generated name, so that everyone can read it."""
-    if not case.spec.get("trainingJobName") and case.spec:
-        spec["trainingJobName"] = naming.job_name(case)
-    finalizers = [*(case.metadata.get("finalizers") or ())]
-    body: dict[str, Any] = {"metadata": {"finalizers": finalizers if case.managed else [*finalizers, FINALIZER]}}
-    return Patch({**body, "spec": spec} if spec else body, "manage")
+def _manage(case: Case) -> Patch:
+    """The finalizer, before anything is made that it guards; and a generated name, so that everyone can read it."""
+    body: dict[str, Any] = {"metadata": {"finalizers": [*(case.metadata.get("finalizers") or ()), FINALIZER]}}
+    if case.spec and not case.spec.get("trainingJobName"):
+        body["spec"] = {"trainingJobName": naming.job_name(case)}
+    return Patch(body, "manage")
 
 
-def _adopt(case: Case, job: Job, policy: str) -> Patch:
-    """Take a job over that is there: `adopt` takes its settings into the spec, `adopt-or-create` brings the spec's."""
-    spec = _spec_patch(case, job) if policy == AdoptionPolicy.ADOPT else {}
-    managed = {} if case.read_only else _manage(case).body["metadata"]
-    metadata = {**managed, "annotations": {Annotation.ADOPTED.value: "true"}}
-    return Patch({"metadata": metadata, **({"spec": spec} if spec else {})}, "adopt")
+def _adopt(case: Case, seen: Seen, policy: str) -> Patch:
+    """Take a job over that is there: `adopt` takes its settings into the spec, `adopt-or-create` keeps the spec's."""
+    body: dict[str, Any] = {} if case.managed or case.read_only else dict(_manage(case).body)
+    body["metadata"] = {**body.get("metadata", {}), "annotations": {Annotation.ADOPTED.value: "true"}}
+    if policy == AdoptionPolicy.ADOPT:
+        body["spec"] = merge_patch(case.spec, observed_spec(seen.job))
+    return Patch(body, "adopt")
 
 
-def _spec_patch(case: Case, job: Job) -> dict[str, Any]:
-    """The merge patch that makes the spec what the job is; tags are taken over but the system's."""
-    observed = observed_spec(job)
-    from trainyard.kit.mergepatch import merge_patch  # noqa: PLC0415
-
-    return merge_patch(case.spec, observed)
-
-
-def observed_spec(job: Job) -> dict[str, Any]:
-    """A job's description as the spec that would ask for it, in ACK's spelling."""
-    members = set(TrainingJobSpec.model_fields[name].alias for name in TrainingJobSpec.model_fields)
-    wire = {name: value for name, value in job.description.to_wire().items() if name in members and value is not None}
-    tags = [{"key": key, "value": value} for key, value in job.tags if not tagging.is_system(key)]
-    spec: dict[str, Any] = to_ack(wire, TrainingJobSpec)
-    return {**spec, "tags": tags} if tags else spec
-
-
-def _shown(case: Case, job: Job) -> Step:
+def _shown(case: Case, seen: Seen) -> Step:
     """A read-only resource shows its job; one that adopted it shows its settings too."""
-    patch = _spec_patch(case, job) if case.adopted and case.fault is None else {}
-    return Patch({"spec": patch}, "follow") if patch else settle(case, job, case.fault)
+    patch = merge_patch(case.spec, observed_spec(seen.job)) if case.adopted else {}
+    return Patch({"spec": patch}, "follow") if patch else settle(case)
 
 
-def _foreign(case: Case, job: Job) -> Step:
-    if case.managed:  # of a create that lost its race; nothing of ours is behind it
-        return Patch({"metadata": {"finalizers": without_ours(case)}}, "unmanage")
-    return settle(case, job, Fault(EXISTS, terminal=True, reason=EXISTS_REASON))
+def _foreign(case: Case) -> Step:
+    if case.managed:  # left by a create that lost its race; nothing of ours is behind it
+        return Patch({"metadata": {"finalizers": deleting.finalizers_left(case)}}, "unmanage")
+    return settle(case, Fault(EXISTS, terminal=True, reason=EXISTS_REASON))
 
 
-def without_ours(case: Case) -> list[str]:
-    """The finalizers that are others'."""
-    return [one for one in case.metadata.get("finalizers") or () if one != FINALIZER]
-
-
-def _own(case: Case, job: Job) -> Step:
+def _own(case: Case, seen: Seen) -> Step:
     if not case.managed:
         return _manage(case)
     if case.fault is not None:
-        return settle(case, job, case.fault, late=True)
+        return settle(case, case.fault, late=True)
     if case.updated:
-        return settle(case, job, Fault(UPDATING), after=POLL, late=True)
-    return _changed(case, job) or _retagged(case, job) or _late(case, job) or _settled(case, job)
+        return settle(case, Fault(UPDATING), pause=Pause(after=POLL), late=True)
+    return (
+        _retagged(case, seen)
+        or _changed(case, seen)
+        or _late(case, seen)
+        or _unless_expired(case, settle(case, late=True))
+    )
 
 
-def _changed(case: Case, job: Job) -> Step | None:
-    """What an edit of the spec asks for."""
-    observed = job.description.to_wire()
-    if any(one.path == ("TrainingJobName",) for one in drift(case, observed)):
-        text = RENAMED.format(name=observed["TrainingJobName"])
-        return _retagged(case, job) or settle(case, job, Fault(text, terminal=True), late=True)
-    wanted = {**to_api(dict(case.spec)), "TrainingJobName": observed["TrainingJobName"]}
-    match updating.judge(wanted, observed):
+def _changed(case: Case, seen: Seen) -> Step | None:
+    """What an edit of the spec comes to."""
+    if any(one.path == ("TrainingJobName",) for one in case.differences):
+        return settle(case, Fault(RENAMED.format(name=seen.name), terminal=True), late=True)
+    try:
+        verdict = updating.judge({**case.wanted, "TrainingJobName": seen.name}, seen.wire, case.differences)
+    except ValidationError as error:
+        return settle(
+            case, Fault(f"api error ValidationException: {error.errors()[0]['msg']}", terminal=True), late=True
+        )
+    match verdict:
         case updating.Ask(update):
             return Update(update)
         case updating.Refuse(reason):
-            return _retagged(case, job) or settle(case, job, Fault(reason, terminal=True), late=True)
+            return settle(case, Fault(reason, terminal=True), late=True)
         case updating.Later(reason):
-            return _retagged(case, job) or settle(case, job, Fault(reason), after=POLL, late=True)
+            pause = Pause(after=POLL if case.rules.polling else None, patient=True)
+            return settle(case, Fault(reason), pause=pause, late=True)
         case None:
             return None
 
 
-def _retagged(case: Case, job: Job) -> Step | None:
+def _retagged(case: Case, seen: Seen) -> Step | None:
     wanted = tuple((str(tag.get("key")), str(tag.get("value") or "")) for tag in case.spec.get("tags") or ())
-    add = tagging.to_add(wanted, job.tags)
-    remove = tagging.to_remove(case.status.get("managedTagKeys") or (), wanted, job.tags)
-    return Retag(job.description.training_job_name, add, remove) if add or remove else None
+    add = tagging.to_add(wanted, seen.job.tags)
+    remove = tagging.to_remove(case.status.get("managedTagKeys") or (), wanted, seen.job.tags)
+    return Retag(seen.name, add, remove) if add or remove else None
 
 
-def _late(case: Case, job: Job) -> Step | None:
-    patch = late_initialisation(case.spec, job.description.to_wire())
+def _late(case: Case, seen: Seen) -> Step | None:
+    patch = late_initialisation(case.spec, seen.wire)
     return Patch({"spec": patch}, "late-initialise") if patch else None
 
 
-def _settled(case: Case, job: Job) -> Step:
-    end = settle(case, job, late=True)
-    left = ttl_left(case, {**case.status, **end.status})
-    return Remove("its time after the job's end is over") if left == 0 and not end.status else end
-
-
-__all__ = ["JobKey", "decide", "foreign", "observed_spec", "without_ours"]
+def _unless_expired(case: Case, end: Settle) -> Step:
+    """The end of the pass, or of the resource once its time after the job's end is over and all of it was told."""
+    if not end.status and ttl_left(case, case.status) == 0:
+        return Remove("its time after the job's end is over")
+    return end

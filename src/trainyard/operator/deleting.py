@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from trainyard.model.job import Job
-from trainyard.operator.case import Case, Missing, Release, Settle, Step, Stop
-from trainyard.operator.settling import FINAL, POLL, settle
+from trainyard.operator.case import Case, Missing, Release, Seen, Settle, Step, Stop
+from trainyard.operator.settling import FINAL, POLL, Pause, settle
 from trainyard.resource.conditions import Fault
-from trainyard.resource.names import Annotation, DeletionPolicy, NamespaceAnnotation
+from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy, NamespaceAnnotation
 
 STOPPING = "TrainingJob is Stopping."
 
@@ -21,9 +20,9 @@ def decide(case: Case, *, mine: bool) -> Step:
         return Release("deletion policy set to retain")
     if isinstance(case.sight, Missing):
         return Release("there is no job")
-    if not isinstance(case.sight, Job):
-        return settle(case, None, case.sight.fault)
-    return _seen(case, case.sight, mine=mine)
+    if isinstance(case.sight, Seen):
+        return _seen(case, case.sight) if mine else Release("the job of that name is not this resource's")
+    return settle(case, case.sight.fault)
 
 
 def policy_of(case: Case) -> str:
@@ -35,15 +34,16 @@ def policy_of(case: Case) -> str:
     )
 
 
-def _seen(case: Case, job: Job, *, mine: bool) -> Step:
-    status = job.description.training_job_status
-    if not mine:
-        return Release("the job of that name is somebody else's")
-    if status in FINAL:
-        return Release(f"the job is {status}")
+def finalizers_left(case: Case) -> list[str]:
+    """The finalizers that are others'."""
+    return [one for one in case.metadata.get("finalizers") or () if one != FINALIZER]
+
+
+def _seen(case: Case, seen: Seen) -> Step:
+    if seen.status in FINAL:
+        return Release(f"the job is {seen.status}")
     if case.fault is not None:
-        return settle(case, job, case.fault, late=True)
-    if status == "InProgress":
-        return Stop(job.description.training_job_name)
-    after = POLL if case.rules.polling else None
-    return settle(case, job, Fault(STOPPING), after=after, late=True)
+        return settle(case, case.fault, late=True)
+    if seen.status == "InProgress":
+        return Stop(seen.name)
+    return settle(case, Fault(STOPPING), pause=Pause(after=POLL), late=True)

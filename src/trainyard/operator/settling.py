@@ -3,50 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from trainyard.kit.mergepatch import merge_patch
-from trainyard.lifecycle import updating
-from trainyard.lifecycle.comparing import Difference
-from trainyard.model.casing import to_api
-from trainyard.model.job import Job
-from trainyard.operator.case import Case, Settle, Tale
+from trainyard.kit.times import epoch, rfc3339
+from trainyard.operator.case import Case, Seen, Settle, Tale
 from trainyard.resource import conditions
-from trainyard.resource.conditions import Fault
-from trainyard.resource.names import ConditionType, OwnAnnotation
-from trainyard.resource.status import STALE, capped, drifted, epoch, rfc3339, status_of
+from trainyard.resource.conditions import Condition, Fault
+from trainyard.resource.names import Annotation, ConditionType, DeletionPolicy, OwnAnnotation
+from trainyard.resource.status import capped, drifted, status_of
 
 POLL = 30.0  # seconds: ACK's pause while something is under way
 FINAL = frozenset({"Completed", "Failed", "Stopped"})
-UNOBSERVED = "The job was last observed at {since}; nobody watches it now."
 
 
-def settle(
-    case: Case, job: Job | None, fault: Fault | None = None, *, after: float | None = None, late: bool = False
-) -> Settle:
-    """End the pass with what is known of the job, or with nothing new where it could not be seen (None)."""
-    status = _status(case, job, fault, late=late)
-    patch = merge_patch(case.status, status)
-    again = fault is not None and not fault.terminal and after is None
-    return Settle(status=patch, after=_next_look(case, status, after), again=again, tale=tale(case.status, status))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """When to look again. `after` seconds in any case; `patient`: no need to try a fault again by ourselves."""
+
+    after: float | None = None
+    patient: bool = False
+
+
+def settle(case: Case, fault: Fault | None = None, *, pause: Pause | None = None, late: bool = False) -> Settle:
+    """End the pass with what was seen of the job.
+
+    late : the resource has been late-initialised, or needs nothing of that.
+    """
+    job = case.sight if isinstance(case.sight, Seen) else None
+    status = _seen_status(case, job) if job else _remembered_status(case, fault)
+    told = _blurred(conditions.told(job.wire if job else None, fault, late=late), status, fault)
+    return _settled(case, status, told, fault, pause or Pause())
+
+
+def settle_as_remembered(case: Case, notice: str) -> Settle:
+    """End the pass of a job that was final when it was last seen, and is known to its service no more."""
+    status = {name: value for name, value in case.status.items() if name != "conditions"}
+    status["notices"] = [*(one for one in status.get("notices", ()) if one != notice), notice]
+    known = {"TrainingJobStatus": status.get("trainingJobStatus"), "FailureReason": status.get("failureReason")}
+    return _settled(case, status, conditions.told(known, None, late=True), None, Pause())
 
 
 def ttl_left(case: Case, status: Mapping[str, Any]) -> float | None:
     """Seconds until the resource is to be deleted; None where it is kept."""
     asked = case.annotations.get(OwnAnnotation.TTL)
-    ttl = float(asked) if asked and asked.isdigit() else case.rules.ttl
+    ttl = float(asked) if asked and asked.isdecimal() else case.rules.ttl
     if ttl is None or status.get("trainingJobStatus") not in FINAL:
         return None
     ended = epoch(status.get("trainingEndTime")) or epoch(status.get("lastModifiedTime"))
     return None if ended is None else max(0.0, ended + ttl - case.now)
 
 
-def drift(case: Case, observed: Mapping[str, Any]) -> tuple[Difference, ...]:
-    """Where the job is not as the spec says, the name included."""
-    wanted = to_api(dict(case.spec))
-    found = updating.telling(wanted, observed)
-    name, real = wanted.get("TrainingJobName"), observed.get("TrainingJobName")
-    return found if not name or name == real else (Difference(("TrainingJobName",), name, real), *found)
+def _settled(
+    case: Case, status: dict[str, Any], told: Sequence[Condition], fault: Fault | None, pause: Pause
+) -> Settle:
+    at, generation = rfc3339(case.now), int(case.metadata.get("generation") or 0)
+    status["conditions"] = conditions.merged(case.status.get("conditions") or (), told, generation=generation, at=at)
+    status["observedGeneration"] = generation
+    return Settle(
+        status=merge_patch(case.status, status),
+        after=_next_look(case, status, pause.after),
+        again=fault is not None and not fault.terminal and pause.after is None and not pause.patient,
+        tale=tale(case.status, status),
+    )
 
 
 def tale(before: Mapping[str, Any], after: Mapping[str, Any]) -> Tale | None:
@@ -76,58 +96,57 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None
     return next((one for one in status.get("conditions") or () if one.get("type") == kind), None)
 
 
-def _status(case: Case, job: Job | None, fault: Fault | None, *, late: bool) -> dict[str, Any]:
-    at, generation = rfc3339(case.now), int(case.metadata.get("generation") or 0)
-    if job is None:
-        status, observed = _remembered(case, fault), None
-    else:
-        observed = job.description.to_wire()
-        status = {**status_of(job, case.rules.scope, at=case.now), **_compared(case, observed)}
-    told = conditions.told(observed, fault, late=late)
-    if job is not None and job.stale_for is not None and job.stale_for >= STALE and fault is None:
-        told = _unobserved(told, str(status.get("unseenSince")))
-    status["conditions"] = conditions.merged(case.status.get("conditions") or (), told, generation=generation, at=at)
-    status["observedGeneration"] = generation
-    return status
+def _seen_status(case: Case, seen: Seen) -> dict[str, Any]:
+    status = status_of(seen.job, case.rules.scope, at=case.now)
+    more: dict[str, Any] = {}
+    if (case.managed or case.adopted) and not case.read_only:
+        more["drift"] = drifted(case.differences)
+        more["managedTagKeys"] = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())
+    more["notices"] = [*status.get("notices", ()), *_remarks(case)]
+    return capped({**status, **{name: value for name, value in more.items() if value}})
 
 
-def _remembered(case: Case, fault: Fault | None) -> dict[str, Any]:
-    """The status as it stood when the job was last seen; after an outage, since when."""
+def _remarks(case: Case) -> list[str]:
+    """What the resource asks for by annotations and does not get, told instead of passed over."""
+    found = []
+    region, scope = case.annotations.get(Annotation.REGION), case.rules.scope
+    if region and region != scope.region:
+        found.append(
+            f"The annotation {Annotation.REGION} asks for {region}; this operator's jobs are in {scope.region}."
+        )
+    ttl = case.annotations.get(OwnAnnotation.TTL)
+    if ttl and not ttl.isdecimal():
+        found.append(f"The annotation {OwnAnnotation.TTL} must be whole seconds, and {ttl[:40]!r} is not.")
+    policy = case.annotations.get(Annotation.DELETION_POLICY)
+    if policy and policy not in set(DeletionPolicy):
+        found.append(f"The annotation {Annotation.DELETION_POLICY}: {policy[:40]!r} is taken for retain.")
+    return found
+
+
+def _remembered_status(case: Case, fault: Fault | None) -> dict[str, Any]:
+    """The status as it stood when the job was last seen, and since when it is unseen."""
     status = {name: value for name, value in case.status.items() if name != "conditions"}
     if fault is not None and not fault.terminal and case.arn:
         status.setdefault("unseenSince", rfc3339(case.now))
     return status
 
 
-def _compared(case: Case, observed: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if not case.read_only and (case.managed or case.adopted):
-        differences = drift(case, observed)
-        if differences:
-            found["drift"] = drifted(differences)
-        keys = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())
-        if keys:
-            found["managedTagKeys"] = keys
-    return capped(found)
-
-
-def _unobserved(told: Sequence[conditions.Condition], since: str) -> tuple[conditions.Condition, ...]:
-    """Law: what was not observed is shown as unknown with its age, never as the last good state."""
-    text = UNOBSERVED.format(since=since)
-    blurred = (ConditionType.RESOURCE_SYNCED, ConditionType.READY)
-    return tuple(
-        conditions.Condition(one.type, conditions.UNKNOWN, text, "Unobserved") if one.type in blurred else one
-        for one in told
-    )
+def _blurred(told: Sequence[Condition], status: Mapping[str, Any], fault: Fault | None) -> Sequence[Condition]:
+    """What nobody watches is shown as unknown, with its age, never as the last good state."""
+    since = status.get("unseenSince")
+    if fault is not None or since is None:
+        return told
+    text = f"The job was last observed at {since}; nobody watches it now."
+    unsure = (ConditionType.RESOURCE_SYNCED, ConditionType.READY)
+    return [Condition(one.type, conditions.UNKNOWN, text, "Unobserved") if one.type in unsure else one for one in told]
 
 
 def _next_look(case: Case, status: Mapping[str, Any], after: float | None) -> float | None:
-    moving = status.get("trainingJobStatus") not in FINAL
-    wanted = [
+    moving = status.get("trainingJobStatus") is not None and status["trainingJobStatus"] not in FINAL
+    wanted = (
         after,
         case.rules.resync,
         ttl_left(case, status),
-        POLL if case.rules.polling and moving and status.get("trainingJobStatus") else None,
-        POLL if status.get("unseenSince") else None,
-    ]
+        POLL if status.get("unseenSince") or (case.rules.polling and moving) else None,
+    )
     return min((seconds for seconds in wanted if seconds is not None), default=None)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from trainyard.kit.times import rfc3339
 from trainyard.lifecycle.comparing import Difference
 from trainyard.lifecycle.naming import LOG_GROUP
 from trainyard.model.arn import partition_of
@@ -67,7 +67,7 @@ def status_of(job: Job, scope: Scope, *, at: float) -> dict[str, Any]:
     """The job's part of the status, in ACK's spelling; conditions and drift are added by whoever compares."""
     wire = job.description.to_wire()
     shown = {name: _plain(wire[name], name) for name in _SHOWN if wire.get(name) is not None}
-    status = {ack_name(name): value for name, value in to_ack(shown, TrainingJobDescription).items()}
+    status: dict[str, Any] = to_ack(shown, TrainingJobDescription)
     status["ackResourceMetadata"] = {
         "arn": wire["TrainingJobArn"],
         "ownerAccountID": scope.account,
@@ -108,22 +108,6 @@ def capped(status: Mapping[str, Any]) -> dict[str, Any]:
         if name in kept:
             kept[name] = kept[name][-5:]
     return kept
-
-
-def rfc3339(at: float) -> str:
-    """Seconds since the epoch as Kubernetes writes times: UTC, whole seconds."""
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def epoch(text: object) -> float | None:
-    """The other way round; None for what is no time."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _ours(job: Job, at: float) -> dict[str, Any]:

@@ -1,0 +1,280 @@
+"""The loop around the passes: what wakes a resource, who works, and what follows a failure.
+
+Woken by the API server (any edit but the echo of our own writes) and by the service's change feed. Where the service
+has one, nothing is polled; where the feed breaks, everything that is not at rest is looked at as soon as it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from trainyard.kit.backoff import Backoff, spread
+from trainyard.kubeapi.client import Client, Object
+from trainyard.kubeapi.errors import ApiError, Conflict, Forbidden, NotFound, TooManyRequests
+from trainyard.kubeapi.informer import Informer
+from trainyard.kubeapi.kinds import NAMESPACES
+from trainyard.kubeapi.lease import NotLeading
+from trainyard.kubeapi.queue import WorkQueue
+from trainyard.kubeapi.recorder import Recorder
+from trainyard.model.errors import TrainyardError
+from trainyard.operator.asking import Asking
+from trainyard.operator.case import Rules, Settle
+from trainyard.operator.index import Index
+from trainyard.operator.metrics import Metrics
+from trainyard.operator.reconciler import TRAINING_JOBS, Reconciler, Tools
+from trainyard.ports.clock import Clock
+from trainyard.ports.service import TrainingService
+
+WORKERS = 32
+NAME = "trainingjob"
+COMPONENT = "trainyard-operator"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watching:
+    """What of the cluster is watched: namespaces (none is all of them), a label selector, and how patiently."""
+
+    namespaces: Sequence[str] = ()
+    labels: str = ""
+    silence: float = 70.0
+
+
+@dataclass(slots=True)
+class Feed:
+    """Where the service's changes stand."""
+
+    revision: int | None = None
+    broken_at: float | None = None
+    backoff: Backoff = field(default_factory=lambda: Backoff(0.2, 30.0, jitter=0.3))
+
+
+class Controller:
+    """Reconciles while it runs; `guard` (see kubeapi.lease) is asked before every write."""
+
+    def __init__(
+        self,
+        client: Client,
+        service: TrainingService,
+        rules: Rules,
+        clock: Clock,
+        *,
+        watching: Watching | None = None,
+        workers: int = WORKERS,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._client, self._service, self._rules, self._clock = client, service, rules, clock
+        self._watching, self._workers = watching or Watching(), workers
+        self.metrics = metrics or Metrics()
+        self.queue = WorkQueue()
+        self.index = Index(rules)
+        self._feed = Feed()
+        self.guard: Callable[[], None] = lambda: None
+        self._recorder = Recorder(client, clock, component=COMPONENT)
+        self._informers = [
+            Informer(
+                client, TRAINING_JOBS, clock, self._changed, namespace=namespace, labels=self._watching.labels,
+                silence=self._watching.silence,
+            )
+            for namespace in self._watching.namespaces or (None,)
+        ]  # fmt: skip
+        self._namespaces = Informer(client, NAMESPACES, clock, self._ignored, silence=self._watching.silence)
+        tools = Tools(
+            client=client, asking=Asking(service, self.metrics, self._check), recorder=self._recorder,
+            metrics=self.metrics, clock=clock, guard=self._check, wrote=self._wrote,
+        )  # fmt: skip
+        self._reconciler = Reconciler(tools, rules, self._annotations_of)
+
+    async def run(self) -> None:
+        """Reconcile for ever. Raises NotLeading when the lease was lost."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_namespaces())
+            for informer in self._informers:
+                group.create_task(informer.run())
+            group.create_task(self._recorder.run())
+            group.create_task(self._follow_service())
+            for informer in self._informers:
+                await informer.synced.wait()
+            for _ in range(self._workers):
+                group.create_task(self._work())
+
+    def watch_age(self) -> float:
+        """Seconds since the API server was last heard: whether we are alive at all."""
+        return max(informer.age() for informer in self._informers)
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything was listed once."""
+        return all(informer.synced.is_set() for informer in self._informers)
+
+    def observe(self) -> None:
+        """Bring the gauges up to now."""
+        self.metrics.depth.labels(NAME).set(len(self.queue))
+        self.metrics.adds.labels(NAME).set(self.queue.added)
+        self.metrics.retries.labels(NAME).set(self.queue.retried)
+        self.metrics.watch_age.set(self.watch_age())
+        broken = self._feed.broken_at
+        self.metrics.feed_age.set(0.0 if broken is None else self._clock.boottime() - broken)
+        self.metrics.resources.set(sum(len(informer) for informer in self._informers))
+        self.metrics.events.labels("sent").set(self._recorder.sent)
+        self.metrics.events.labels("dropped").set(self._recorder.dropped)
+
+    def _check(self) -> None:
+        self.guard()
+
+    def _changed(self, key: str, resource: Object | None, before: Object | None) -> None:
+        if resource is None:
+            self.index.drop(key)
+            self.queue.drop(key)
+            return
+        resting = self.index.put(key, resource, self._clock.now())
+        if before is None and resting:
+            if self._rules.resync is not None:
+                self.queue.add_after(key, spread(0.0, self._rules.resync))
+            return
+        self.queue.add(key)
+
+    def _ignored(self, _key: str, _resource: Object | None, _before: Object | None) -> None:
+        """A namespace's annotations matter when its resources are looked at next."""
+
+    def _wrote(self, resource: Object) -> None:
+        informer = self._informer_of(resource["metadata"].get("namespace"))
+        if informer is not None and informer.wrote(resource):
+            self.index.put(_key(resource), resource, self._clock.now())
+
+    def _informer_of(self, namespace: str | None) -> Informer | None:
+        if not self._watching.namespaces:
+            return self._informers[0]
+        found = zip(self._watching.namespaces, self._informers, strict=True)
+        return next((informer for watched, informer in found if watched == namespace), None)
+
+    def _resource(self, key: str) -> Object | None:
+        informer = self._informer_of(key.partition("/")[0])
+        return None if informer is None else informer.get(key)
+
+    def _annotations_of(self, namespace: str) -> Mapping[str, str]:
+        found = self._namespaces.get(namespace) or {}
+        annotations: Mapping[str, str] = (found.get("metadata") or {}).get("annotations") or {}
+        return annotations
+
+    async def _follow_namespaces(self) -> None:
+        """Namespaces' annotations; without the right to list them they count as having none, as in ACK."""
+        try:
+            await self._client.list_page(NAMESPACES, limit=1)
+        except Forbidden as error:
+            _LOG.warning("annotations of namespaces are not read: %s", error)
+            return
+        except ApiError:
+            pass
+        await self._namespaces.run()
+
+    async def _follow_service(self) -> None:
+        while True:
+            try:
+                await self._follow_changes()
+            except (TrainyardError, TimeoutError, OSError) as error:
+                if self._feed.broken_at is None:
+                    self._feed.broken_at = self._clock.boottime()
+                    self._wake_restless()
+                pause = self._feed.backoff.next()
+                _LOG.warning("the service's changes cannot be followed, next try in %.1f s: %s", pause, error)
+                await asyncio.sleep(pause)
+
+    async def _follow_changes(self) -> None:
+        revision = await self._service.revision()
+        if self._feed.revision is None or self._feed.revision > revision:  # the first time, or another store
+            self._feed.revision = revision
+        if self._feed.broken_at is not None:
+            self._feed.broken_at = None
+            self._wake_restless()
+        self._feed.backoff.reset()
+        scope = self._service.scope
+        async for change in self._service.changes(self._feed.revision):
+            self._feed.revision = change.revision
+            if change.account == scope.account and change.region == scope.region:
+                for key in self.index.keys_of(change.name):
+                    self.queue.add(key)
+
+    def _wake_restless(self) -> None:
+        for key in self.index.restless():
+            self.queue.add(key)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            try:
+                await self._handle(key)
+            finally:
+                self.queue.done(key)
+
+    async def _handle(self, key: str) -> None:
+        resource = self._resource(key)
+        if resource is None:
+            self.queue.drop(key)
+            return
+        began, result = self._clock.boottime(), "error"
+        try:
+            end = await self._reconciler.reconcile(resource)
+            result = self._follow_up(key, end)
+        except NotLeading:
+            raise
+        except Conflict:
+            await self._refresh(key)
+            self.queue.again(key)
+            result = "requeue"
+        except NotFound:
+            await self._refresh(key)
+        except TooManyRequests as slow:
+            self.queue.add_after(key, slow.after or 1.0)
+        except ApiError as error:
+            _LOG.warning("%s will be tried again: %s", key, error)
+            self.queue.again(key)
+        except Exception:  # noqa: BLE001 - a bug of ours must not stop the other resources, nor fail this one by a guess
+            _LOG.exception("a pass over %s failed and will be repeated", key)
+            self.queue.again(key)
+        self.metrics.reconciles.labels(NAME, result).inc()
+        self.metrics.seconds.labels(NAME).observe(self._clock.boottime() - began)
+
+    def _follow_up(self, key: str, end: Settle) -> str:
+        if end.again:
+            self.queue.again(key)
+            return "requeue"
+        self.queue.forget(key)
+        if end.after is None:
+            return "success"
+        self.queue.add_after(key, end.after)
+        return "requeue_after"
+
+    async def _refresh(self, key: str) -> None:
+        """Read what the watch has not brought yet."""
+        namespace, _, name = key.partition("/")
+        informer = self._informer_of(namespace)
+        if informer is None:
+            return
+        try:
+            self._wrote(await self._client.get(TRAINING_JOBS, namespace, name))
+        except NotFound:
+            informer.lost(key)
+        except ApiError as error:
+            _LOG.warning("%s cannot be read: %s", key, error)
+
+
+def _key(resource: Object) -> str:
+    metadata = resource["metadata"]
+    return f"{metadata.get('namespace')}/{metadata['name']}"
+
+
+@asynccontextmanager
+async def running(controller: Controller) -> AsyncIterator[None]:
+    """Run it in the background for as long as the block lasts."""
+    task = asyncio.create_task(controller.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        controller.queue.close()
