@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.test_process_contract import DEADLINE, ended, home, python, request, run, shell, training, until
+from tests.acceptance.jobs import DEADLINE, ended, home, python, request, run, shell, training, until
 
 from trainyard.wiring.session import Session, open_session
 

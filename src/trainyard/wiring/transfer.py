@@ -18,7 +18,7 @@ from trainyard.objects.buckets import Buckets
 from trainyard.ports.objects import ObjectStore
 from trainyard.runtimes.local.attempt import Attempt
 
-REFUSED, TRY_AGAIN = 3, 75
+REFUSED, FULL_DISK = 3, 4  # exit statuses that the supervisor knows
 TRIES = 5
 REPORT_EVERY = 0.2  # seconds
 
@@ -69,7 +69,7 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        return _refused(folder / result_name, f"{failed}:The disk that holds {folder} is full.")
+        return FULL_DISK
     atomic.write_json(folder / result_name, result)
     return 0
 

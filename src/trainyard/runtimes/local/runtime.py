@@ -103,8 +103,11 @@ class LocalRuntime:
         attempt = self._attempt(key)
         if not attempt.folder.is_dir():
             return
-        if not attempt.stop.exists():
-            atomic.write_json(attempt.stop, {"cause": str(cause), "grace": min(grace, self._options.grace)})
+        try:
+            if not attempt.stop.exists():
+                atomic.write_json(attempt.stop, {"cause": str(cause), "grace": min(grace, self._options.grace)})
+        except OSError as error:
+            raise Transient(f"The attempt cannot be told to stop in {attempt.folder}: {error.strerror}.") from error
         identity.send(atomic.read_json(attempt.supervisor), signal.SIGUSR1)
 
     async def release(self, key: RunKey) -> None:

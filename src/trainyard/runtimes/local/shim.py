@@ -18,6 +18,8 @@ from trainyard.kit import atomic
 from trainyard.runtimes.local import descriptors, identity, namespaces
 from trainyard.runtimes.local.attempt import Attempt
 
+LONGEST_EXIT = 64  # bytes of exit.json
+_NOTE = ".exit.json.tmp"
 NO_SUCH_PROGRAM = 127  # as shells and container engines say
 _PASSED_ON: dict[int, signal.Signals] = {
     signal.SIGTERM: signal.SIGTERM,
@@ -115,13 +117,14 @@ def _run(order: dict[str, Any], folder: int, log: int, *, first: bool, mounted: 
         namespaces.fresh_proc()
     else:
         namespaces.become_subreaper()
+    note = _reserve_exit(folder)
     program = os.fork()
     if program == 0:
         _exec(order, log, mounted=mounted)
     os.close(log)
     status = _reap(program)
     code = os.waitstatus_to_exitcode(status)
-    _write_exit(folder, {"code": 128 - code if code < 0 else code})
+    _write_exit(folder, note, {"code": 128 - code if code < 0 else code})
     if not first:
         _end_descendants()
     os._exit(0)
@@ -167,13 +170,21 @@ def _reap(program: int) -> int:
                 break
 
 
-def _write_exit(folder: int, result: dict[str, Any]) -> None:
-    """exit.json by the folder's descriptor: its path may not exist in this view of the machine."""
-    descriptor = os.open(".exit.json.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644, dir_fd=folder)
-    os.write(descriptor, json.dumps(result).encode())
-    os.fsync(descriptor)
-    os.close(descriptor)
-    os.rename(".exit.json.tmp", "exit.json", src_dir_fd=folder, dst_dir_fd=folder)
+def _reserve_exit(folder: int) -> int:
+    """Take the room of exit.json before the program can fill the disk.
+
+    By the folder's descriptor: its path may not exist in this view of the machine.
+    """
+    note = os.open(_NOTE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644, dir_fd=folder)
+    os.write(note, b" " * LONGEST_EXIT)
+    return note
+
+
+def _write_exit(folder: int, note: int, result: dict[str, Any]) -> None:
+    """exit.json, whole or not at all; trailing spaces are JSON's own."""
+    os.pwrite(note, json.dumps(result).encode().ljust(LONGEST_EXIT), 0)
+    os.fsync(note)
+    os.rename(_NOTE, "exit.json", src_dir_fd=folder, dst_dir_fd=folder)
     os.fsync(folder)
 
 

@@ -35,7 +35,11 @@ FAILURE_FILE = 4096  # bytes read of it: 1,024 characters at most are told
 HELPER_RESTARTS = 3
 TICK, LONGEST_TICK = 0.25, 2.0  # seconds between looks at a program: shorter while it writes
 VOLUME_EVERY = 5.0  # seconds between looks at the volume
-REFUSED = 3  # a helper's exit status for what is the user's to mend
+REFUSED, FULL_DISK = (
+    3,
+    4,
+)  # a helper's exit status for what is the user's to mend, and for what leaves no room to say it
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Ended(Exception):  # noqa: N818 - the attempt's end is no error of ours
@@ -69,19 +73,37 @@ class Supervisor:
         if self._journal.boot != identity.boot_id():
             self._journal.end("lost", reason="the machine was restarted", interrupted=True)
             return
-        self._journal.reach("preparing")
         try:
+            self._journal.reach("preparing")
             for phase in (self._stage, self._train, self._upload):
                 phase()
         except Ended as ended:
-            self._journal.end(ended.ending, **ended.rest)
+            self._end(ended)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in FULL:
                 raise
             identity.send(atomic.read_json(self._attempt.shim), signal.SIGKILL)
-            self._attempt.ballast.unlink(missing_ok=True)
-            text = f"The disk that holds {self._attempt.folder} is full."
-            self._journal.end("failed", fault="ClientError", detail=text, exit_code=None)
+            self._end(self._full_disk(""))
+
+    def _end(self, ended: Ended) -> None:
+        """Note the outcome; on a full disk in the room of the ballast, which is kept for nothing else."""
+        try:
+            self._journal.end(ended.ending, **ended.rest)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._make_room()
+            self._journal.end(ended.ending, **ended.rest)
+
+    def _full_disk(self, failed: str) -> Ended:
+        """The end of an attempt that has no room, which it gives back so that others can write it down."""
+        self._make_room()
+        text = f"{failed}The disk that holds {self._attempt.folder} is full."
+        return Ended("failed", fault="ClientError", detail=text, exit_code=None)
+
+    def _make_room(self) -> None:
+        self._attempt.ballast.unlink(missing_ok=True)
+        beneath.remove(self._attempt.ml, "input/data")
 
     def _stage(self) -> None:
         if self._journal.has("training") or not self._order["stage_argv"]:
@@ -181,6 +203,7 @@ class Supervisor:
     def _upload(self) -> None:
         """Upload what there is, also for a stopped or failed program, then say how it ended."""
         code = atomic.read_json(self._attempt.exit)["code"]
+        beneath.remove(self._attempt.ml, "input/data")  # the archive may need its room
         model_uri = None
         wish = self._wish() if self._journal.has_deadline("grace") else None  # one that came too late changes nothing
         if any(not beneath.is_empty(self._attempt.ml, folder) for folder in self._order["output_folders"]):
@@ -228,6 +251,8 @@ class Supervisor:
                 return result
             if status == REFUSED and result is not None:
                 raise Ended("failed", fault=result["fault"], detail=result["detail"], exit_code=None)
+            if status == FULL_DISK:
+                raise self._full_disk(_FAILED[result_name])
         detail = (
             f"the transfer ended {HELPER_RESTARTS + 1} times without a result; see {self._attempt.folder}/helper.log"
         )
@@ -248,6 +273,7 @@ class Supervisor:
         return status
 
 
+_FAILED = {"stage-result.json": "Data download failed:", "upload-result.json": "Artifact upload failed:"}
 _ENDING_OF = {"max-runtime": "max-runtime", "max-wait": "max-wait", "interrupted": "interrupted"}
 
 

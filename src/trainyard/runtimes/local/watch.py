@@ -16,6 +16,7 @@ from trainyard.runtimes.local import namespaces
 from trainyard.runtimes.local.attempt import Attempt
 
 _BLOCK = 1 << 20
+LEAST_ROOM = 1 << 20  # bytes that a log leaves free on the disk, so that the job's end can be written down
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -29,23 +30,24 @@ class LogWatch:
         self._clock = SystemClock()
 
     def look(self) -> bool:
-        """Mark growth; free the middle once the log is larger than its cap. Whether it grew."""
+        """Mark growth; free the middle once the log is larger than its cap, or than the disk bears. Whether it grew."""
         with suppress(FileNotFoundError):
             size = self._log.stat().st_size
             if size == self._size:
                 return False
             self._size = size
+            cap = self._cap if _room(self._log) >= LEAST_ROOM else min(self._cap, size // 2)
+            if size > cap:
+                self._free_middle(size, cap)
             with self._marks.open("a") as marks:
                 marks.write(f"{size} {self._clock.now():.3f}\n")
-            if size > self._cap:
-                self._free_middle(size)
             return True
         return False
 
-    def _free_middle(self, size: int) -> None:
+    def _free_middle(self, size: int, cap: int) -> None:
         """Keep half the cap at the head and at least half at the tail; offsets stay what they were."""
-        start = self._cap // 2 // _BLOCK * _BLOCK
-        end = (size - self._cap // 2) // _BLOCK * _BLOCK
+        start = cap // 2 // _BLOCK * _BLOCK
+        end = (size - cap // 2) // _BLOCK * _BLOCK
         if end <= start:
             return
         with self._log.open("r+b") as file:
@@ -112,6 +114,11 @@ def _use_of_tree(root: int) -> tuple[int, int]:
 
 def _total_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _room(path: Path) -> int:
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
 
 
 def _disk(folder: Path) -> float:

@@ -7,6 +7,7 @@ a caller's refusal undoes the caller's part alone, and one fsync makes everyone 
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import re
 import sqlite3
@@ -94,6 +95,8 @@ class Database:
     def _migrate(self) -> None:
         try:
             connection = connect(self._path)
+        except sqlite3.OperationalError as error:
+            raise _explained(error, self._path) from error
         except sqlite3.DatabaseError as error:
             raise _explained(error, self._path) from error
         try:
@@ -198,7 +201,7 @@ def _attempt(
 
 def _explained(error: sqlite3.Error, path: Path) -> TrainyardError:
     text = str(error)
-    if "full" in text:
+    if "full" in text or ("I/O" in text and os.statvfs(path.parent).f_bavail == 0):
         return Transient(f"The disk that holds {path.parent} is full; free some space and try again.", after=5.0)
     if "locked" in text or "busy" in text:
         return Transient(f"{path} is held by another process; try again.", after=1.0)
