@@ -38,9 +38,11 @@ def small_home(tmp_path: Path) -> Iterator[Path]:
     )
     if made.returncode != 0:
         pytest.skip(f"no tmpfs can be mounted here: {made.stderr.decode()}")
-    yield home
-    _assert_sound(home / "jobs.db")
-    subprocess.run(["umount", "--lazy", home], check=True)
+    try:
+        yield home
+        _assert_sound(home / "jobs.db")
+    finally:
+        subprocess.run(["umount", "--lazy", home], check=True)
 
 
 def _assert_sound(store: Path) -> None:
