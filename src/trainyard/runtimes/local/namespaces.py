@@ -39,19 +39,28 @@ def enter(
         if _LIBC.unshare(NEWNET) != 0:
             raise IsolationUnavailable(os.strerror(ctypes.get_errno()))
         _loopback_up()
-    _LIBC.unshare(NEWIPC)
-    if _LIBC.unshare(NEWUTS) == 0:
-        name = hostname.encode()
-        _LIBC.sethostname(name, len(name))
+    notices += _own_memory_and_name(hostname)
     mounted = _private_mounts(ml.parent)
     if not (mounted and _bind_hosts(ml.parent.parent, {hostname: "127.0.0.1", **(names or {})})) and names:
         raise IsolationUnavailable("this system gives no private /etc/hosts, so the network's peers have no names")
     if not mounted:
         notices.append("This system gives no private mounts: /opt/ml is not private; SM_* point at real folders.")
+    elif not _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV):  # noqa: S108 - the program's own shared memory
+        notices.append("This system gives no private /dev/shm: the program shares memory files with other programs.")
     first = _LIBC.unshare(NEWPID) == 0
     if not first:
         notices.append("This system gives no pid namespace: daemons of the program are found by their session alone.")
     return first, mounted, notices
+
+
+def _own_memory_and_name(hostname: str) -> list[str]:
+    """Enter IPC and UTS namespaces; returns what the system refused of it."""
+    notices, name = [], hostname.encode()
+    if _LIBC.unshare(NEWIPC) != 0:
+        notices.append("This system gives no IPC namespace: the program shares System V memory with other programs.")
+    if _LIBC.unshare(NEWUTS) != 0 or _LIBC.sethostname(name, len(name)) != 0:
+        notices.append(f"This system gives no host name of its own: the program is not on {hostname}.")
+    return notices
 
 
 def fresh_proc() -> None:
@@ -112,7 +121,6 @@ def _private_mounts(opt: Path) -> bool:
     finally:
         for descriptor in (*own.values(), *kept.values()):
             os.close(descriptor)
-    _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV)  # noqa: S108 - the program's own shared memory
     return all(bound[len(kept) :])
 
 

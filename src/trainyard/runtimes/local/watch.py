@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.kit.clock import SystemClock
-from trainyard.runtimes.local import namespaces
+from trainyard.runtimes.local import namespaces, nvidia
 from trainyard.runtimes.local.attempt import Attempt
 
 _BLOCK = 1 << 20
@@ -56,7 +56,7 @@ class LogWatch:
 
 
 class UsageWatch:
-    """Samples what the host's processes use: CPU, memory, disk in percent."""
+    """Samples what the host's processes use: CPU, memory, disk, GPUs in percent."""
 
     def __init__(self, attempt: Attempt, shim_pid: int, interval: float) -> None:
         self._attempt, self._pid, self._interval = attempt, shim_pid, interval
@@ -77,6 +77,7 @@ class UsageWatch:
             "at": self._clock.now(),
             "memory": round(100.0 * pages * os.sysconf("SC_PAGE_SIZE") / self._memory, 2),
             "disk": _disk(self._attempt.folder),
+            **nvidia.sample(),
         }
         if self._spent is not None and moment > self._spent[0]:
             sample["cpu"] = round(100.0 * max(0.0, cpu - self._spent[1]) / (moment - self._spent[0]), 2)
