@@ -141,6 +141,11 @@ def _ours() -> dict[str, Any]:
             "type": "array",
             "items": {"type": "string"},
         },
+        "managedTagKeys": {
+            "description": "Keys of the job's tags that come from this resource.",
+            "type": "array",
+            "items": {"type": "string"},
+        },
         "attempt": _number("Which attempt runs or ran last, counted from one."),
         "launcher": _text("How the job runs: process, container, pod."),
         "image": _text("As what the job runs."),
