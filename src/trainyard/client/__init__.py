@@ -11,24 +11,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from trainyard.client.handle import JobHandle
 from trainyard.lifecycle.admission.admit import admit
 from trainyard.model.casing import to_api
 from trainyard.model.errors import InvalidJob
 from trainyard.model.job import JobSummary, ListQuery
 from trainyard.model.problems import Severity
 from trainyard.model.spec import TrainingJobSpec
-from trainyard.model.status import TrainingJobStatus
 from trainyard.resource.manifest import read_manifests
 from trainyard.wiring.session import Session, open_session
 
 T = TypeVar("T")
-_LOOK = 0.05  # seconds between looks at a job that is waited for
 
 
 class Client:
@@ -51,12 +50,12 @@ class Client:
         """Start a manifest file, or a request as a mapping in either spelling. Raises InvalidJob with every problem."""
         spec = _from_file(Path(job)) if isinstance(job, str | Path) else _admitted(to_api(job))
         accepted = self._call(self._session.service.create(spec))
-        return JobHandle(self, accepted.description.training_job_name)
+        return JobHandle(self._session, self._call, accepted.description.training_job_name)
 
     def job(self, name: str) -> JobHandle:
         """A job that exists. Raises ResourceNotFound."""
         self._call(self._session.service.describe(name))
-        return JobHandle(self, name)
+        return JobHandle(self._session, self._call, name)
 
     def list(self, limit: int = 100) -> tuple[JobSummary, ...]:
         """The newest jobs."""
@@ -101,57 +100,8 @@ class Client:
             opened.set_exception(error)
 
 
-class JobHandle:
-    """One job, by name."""
-
-    def __init__(self, client: Client, name: str) -> None:
-        self._client, self.name = client, name
-
-    @property
-    def status(self) -> str:
-        """TrainingJobStatus now."""
-        return str(self.describe()["TrainingJobStatus"])
-
-    def describe(self) -> dict[str, Any]:
-        """The DescribeTrainingJob answer."""
-        service = self._client._session.service  # noqa: SLF001 - the handle is the client's own other half
-        return self._client._call(service.describe(self.name)).description.to_wire()  # noqa: SLF001
-
-    def wait(self, timeout: float | None = None) -> JobHandle:
-        """Return once the job is final. Raises TimeoutError after `timeout` seconds."""
-        self._client._call(asyncio.wait_for(self._final(), timeout))  # noqa: SLF001
-        return self
-
-    def stop(self) -> None:
-        """Ask it to end gracefully."""
-        self._client._call(self._client._session.service.stop(self.name))  # noqa: SLF001
-
-    def logs(self) -> Iterator[str]:
-        """The lines written so far."""
-        page = self._client._call(self._client._session.service.logs(self.name, limit=1_000_000))  # noqa: SLF001
-        return (event.message for event in page.items)
-
-    def metrics(self) -> dict[str, list[float]]:
-        """The algorithm's metrics, each in order of time."""
-        series = self._client._call(_listed(self._client._session, self.name))  # noqa: SLF001
-        return {one: values for one, values in series.items() if values}
-
-    async def _final(self) -> None:
-        service = self._client._session.service  # noqa: SLF001
-        while True:
-            told = (await service.describe(self.name)).description
-            if TrainingJobStatus(told.training_job_status).is_final:
-                return
-            await asyncio.sleep(_LOOK)
-
-
 async def _result(opened: asyncio.Future[Session]) -> Session:
     return await opened
-
-
-async def _listed(session: Session, name: str) -> dict[str, list[float]]:
-    series = await session.service.metrics(name)
-    return {one.name: [value for _, value in one.points] for one in series if not one.host}
 
 
 def _from_file(path: Path) -> TrainingJobSpec:

@@ -46,3 +46,29 @@ def test_a_bad_request_names_every_problem(tmp_path: Path) -> None:
 def test_an_unknown_job_is_not_found(tmp_path: Path) -> None:
     with Client(str(tmp_path / "home")) as client, pytest.raises(ResourceNotFound):
         client.job("nobody")
+
+
+def test_a_handle_tells_everything_and_escapes_it(tmp_path: Path) -> None:
+    command = "echo loss=0.5; echo weights > /opt/ml/model/weights"
+    asked = {**request("whole", command), "tags": [{"key": "team", "value": "yard"}]}
+    with Client(str(tmp_path / "home")) as client:
+        job = client.run(asked)
+        assert list(job.logs(follow=True)) == ["loss=0.5"]
+        job.wait(timeout=60)
+        assert job.tags == {"team": "yard"}
+        ((at, value),) = job.metrics(times=True)["loss"]
+        assert (at > 0, value) == (True, 0.5)
+        assert job.events()[0][1] == "Accepted"
+        assert repr(job) == "<TrainingJob whole: Completed (Completed)>"
+        assert "<td>loss</td><td>0.5</td>" in job._repr_html_()
+        (weights,) = job.artifacts(tmp_path / "model")
+        assert weights.read_text() == "weights\n"
+        job.delete()
+        assert client.list() == ()
+        failed = client.run(request("failed", "echo '<b>bad</b>' > /opt/ml/output/failure; exit 1")).wait(timeout=60)
+        assert "&lt;b&gt;bad" in failed._repr_html_()
+
+
+async def test_it_works_inside_a_running_loop(tmp_path: Path) -> None:
+    with Client(str(tmp_path / "home")) as client:
+        assert client.list() == ()
