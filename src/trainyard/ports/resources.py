@@ -6,7 +6,7 @@ revision into `metadata.resourceVersion`; bodies are stored without one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -62,9 +62,21 @@ class Occurrence:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """One page in order of (namespace, name). `revision` is the store's when the first page was read.
+class Advance:
+    """How far a watch has come: everything in its view up to `revision` has now been given, the last of it here.
 
+    Without occurrences it tells of progress alone: others' writes moved the revision on.
+    """
+
+    revision: int
+    occurrences: tuple[Occurrence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page in order of (namespace, name).
+
+    revision  : the store's when this page was read. Who reads several pages watches from the first one's.
     after     : where the next page goes on; None when there is none.
     remaining : how many objects follow this page.
     """
@@ -95,7 +107,7 @@ class ResourceStore(Protocol):
         ...
 
     async def create(self, key: ResourceKey, body: Body) -> Entry:
-        """Store a new object. Raises ResourceExists."""
+        """Store a new object; the body is the store's from now on. Raises ResourceExists."""
         ...
 
     async def get(self, key: ResourceKey) -> Entry | None:
@@ -103,7 +115,10 @@ class ResourceStore(Protocol):
         ...
 
     async def put(self, key: ResourceKey, body: Body, *, expect: int) -> Entry:
-        """Replace the object if its revision is `expect`. Raises ResourceConflict. An equal body writes nothing."""
+        """Replace the object if its revision is `expect`. Raises ResourceConflict.
+
+        An equal body writes nothing and leaves the revision. Numbers and booleans are never equal, nor 1 and 1.0.
+        """
         ...
 
     async def delete(self, key: ResourceKey, *, expect: int) -> Entry:
@@ -128,9 +143,13 @@ class ResourceStore(Protocol):
         """Every collection that has an object."""
         ...
 
-    def watch(self, collection: Collection, *, namespace: str | None = None, since: int) -> AsyncIterator[Occurrence]:
+    def watch(
+        self, collection: Collection | None = None, *, namespace: str | None = None, since: int
+    ) -> AsyncGenerator[Advance]:
         """What happened after revision `since`, for ever, in order, also what other processes wrote.
 
-        Raises RevisionExpired, at once or when the reader has fallen behind the log.
+        Of one collection, or of all (None). Nothing is buffered for a slow reader: it reads the log at its own pace.
+        Raises RevisionExpired, at once or when the reader has fallen behind the log, and for a `since` that lies in
+        the future (the store was made anew).
         """
         ...

@@ -1,0 +1,59 @@
+"""The kinds that are there without a CustomResourceDefinition."""
+
+from __future__ import annotations
+
+from trainyard.doors.kube import events
+from trainyard.doors.kube.kinds import Column, Form, Kind
+from trainyard.ports.resources import Collection
+
+NAMESPACES = Collection("", "namespaces")
+DEFINITIONS = Collection("apiextensions.k8s.io", "customresourcedefinitions")
+AT_START = ("default", "kube-system", "kube-public")  # namespaces that every cluster has
+
+_AGE = Column("Age", ".metadata.creationTimestamp", "date")
+NAMESPACE = Kind(
+    group="", version="v1", kind="Namespace", plural="namespaces", namespaced=False, short_names=("ns",),
+    status=True, free=True, columns=(Column("Status", ".status.phase"), _AGE), selectable=("status.phase",),
+)  # fmt: skip
+CONFIG_MAP = Kind(
+    group="", version="v1", kind="ConfigMap", plural="configmaps", short_names=("cm",), free=True,
+    columns=(_AGE,),
+)  # fmt: skip
+SECRET = Kind(
+    group="", version="v1", kind="Secret", plural="secrets", free=True, selectable=("type",),
+    columns=(Column("Type", ".type"), _AGE),
+)  # fmt: skip
+EVENT = Kind(
+    group="", version="v1", kind="Event", plural="events", short_names=("ev",), free=True,
+    columns=(
+        Column("Last Seen", ".lastTimestamp", "date"), Column("Type", ".type"), Column("Reason", ".reason"),
+        Column("Object", ".involvedObject"), Column("Message", ".message"),
+    ),
+    selectable=(
+        "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+        "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath",
+        "reason", "reportingComponent", "source", "type",
+    ),
+)  # fmt: skip
+NEW_EVENT = Kind(
+    group="events.k8s.io", version="v1", kind="Event", plural="events", short_names=("ev",), free=True,
+    stored_as=EVENT.collection, form=Form(read=events.to_new, store=events.to_core),
+    columns=(
+        Column("Last Seen", ".deprecatedLastTimestamp", "date"), Column("Type", ".type"), Column("Reason", ".reason"),
+        Column("Object", ".regarding"), Column("Message", ".note"),
+    ),
+    selectable=(
+        "regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "regarding.apiVersion",
+        "reason", "reportingController", "type",
+    ),
+)  # fmt: skip
+LEASE = Kind(
+    group="coordination.k8s.io", version="v1", kind="Lease", plural="leases",
+    columns=(Column("Holder", ".spec.holderIdentity"), _AGE),
+)  # fmt: skip
+DEFINITION = Kind(
+    group=DEFINITIONS.group, version="v1", kind="CustomResourceDefinition", plural=DEFINITIONS.resource,
+    namespaced=False, short_names=("crd", "crds"), categories=("api-extensions",), status=True, counted=True,
+    columns=(Column("Created At", ".metadata.creationTimestamp"),),
+)  # fmt: skip
+KINDS = (NAMESPACE, CONFIG_MAP, SECRET, EVENT, NEW_EVENT, LEASE, DEFINITION)
