@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from typing import Any
@@ -15,15 +14,10 @@ from trainyard.cli.manifests import ROLE, admitted, documents_of, judged, script
 from trainyard.cli.options import format_option
 from trainyard.cli.output import safe
 from trainyard.cli.sessions import with_session
-from trainyard.lifecycle import naming, support
-from trainyard.model.errors import ServiceError
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.spec import TrainingJobSpec
-from trainyard.ports.objects import ObjectStore
 from trainyard.resource.manifest import write_manifest
 from trainyard.wiring.session import Session
-
-PLACE = "process"
 
 
 @click.command("init")
@@ -79,31 +73,24 @@ async def _plans(session: Session, specs: list[TrainingJobSpec]) -> list[dict[st
 
 
 async def _plan(session: Session, spec: TrainingJobSpec) -> dict[str, Any]:
-    plan: dict[str, Any] = {"name": spec.training_job_name, "place": PLACE, "refused": None, "notices": []}
-    try:
-        placement = await session.service.preflight(spec)
-        needs = placement.needs
-        plan |= {"image": placement.image, "launcher": placement.launcher, "notices": list(placement.notices)}
+    told = await session.service.plan(spec)
+    errors = [problem.message for problem in told.problems if problem.severity is Severity.ERROR]
+    outputs = dict(told.outputs)
+    uris = [uri for _, uri, _, _ in told.stages] + [outputs["model"]]
+    places = {uri: session.objects.place_of(uri) for uri in uris} | dict(told.stores)
+    plan: dict[str, Any] = {"name": spec.training_job_name, "place": told.place, "refused": "; ".join(errors) or None}
+    if told.needs is not None:
+        needs = told.needs
+        plan |= {"image": told.image, "launcher": told.launcher, "waiting": told.waiting}
         plan["needs"] = {"vCPU": needs.cpus, "memoryBytes": needs.memory, "gpus": needs.gpus}
-        objects = await asyncio.to_thread(session.objects_of, spec)
-    except ServiceError as error:
-        plan["refused"], objects = str(error), session.objects
-    plan["fields"] = [list(row) for row in support.verdicts(spec, PLACE)]
+    plan["notices"] = list(told.notices)
+    plan["fields"] = [list(row) for row in told.fields]
     plan["inputs"] = [
-        await _input(objects, channel.channel_name, channel.data_source.s3_data_source.s3_uri)
-        for channel in spec.input_data_config or ()
-        if channel.data_source.s3_data_source is not None
+        {"channel": name, "uri": uri, "place": places[uri], "objects": objects, "bytes": total}
+        for name, uri, objects, total in told.stages
     ]
-    model = naming.model_uri(spec)
-    plan["model"] = {"uri": model, "place": session.objects.place_of(model)}
+    plan["model"] = {"uri": outputs["model"], "place": places[outputs["model"]]}
     return plan
-
-
-async def _input(objects: ObjectStore, name: str, uri: str) -> dict[str, Any]:
-    count = total = 0
-    async for info in objects.list(uri):
-        count, total = count + 1, total + info.size
-    return {"channel": name, "uri": uri, "place": objects.place_of(uri), "objects": count, "bytes": total}
 
 
 def _print_plan(plan: dict[str, Any]) -> None:
@@ -112,17 +99,22 @@ def _print_plan(plan: dict[str, Any]) -> None:
         click.echo(safe(f"  refused: {plan['refused']}"))
     else:
         click.echo(safe(f"  runs    {plan['image']}"))
+    if plan.get("waiting"):
+        click.echo(safe(f"  now     {plan['waiting']}"))
     for one in plan["inputs"]:
-        click.echo(
-            safe(f"  input   {one['channel']}: {one['objects']} objects, {output.size(one['bytes'])} from {one['uri']}")
-            + f" ({safe(one['place'])})"
-        )
+        click.echo(safe(f"  input   {one['channel']}: {_counted(one)} from {one['uri']} ({one['place']})"))
     click.echo(safe(f"  model   {plan['model']['uri']} ({plan['model']['place']})"))
     for notice in plan["notices"]:
         click.echo(safe(f"  notice  {notice}"))
     output.table(
         ("  FIELD", "HERE", "REMARK"), [("  " + path, verdict, remark) for path, verdict, remark in plan["fields"]]
     )
+
+
+def _counted(stage: dict[str, Any]) -> str:
+    if stage["objects"] is None:
+        return "objects that cannot be counted now"
+    return f"{stage['objects']} objects, {output.size(stage['bytes'])}"
 
 
 def _plain(problem: Problem) -> dict[str, Any]:

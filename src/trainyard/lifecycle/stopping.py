@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainyard.model.record import JobRecord
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.status import SecondaryStatus
 
 DEFAULT_RUNTIME = 86_400.0  # one day, the service's default
 GRACE = 120.0  # seconds from SIGTERM to SIGKILL
@@ -35,3 +36,19 @@ def pending_deadline(record: JobRecord) -> float | None:
 def runtime_left(record: JobRecord) -> float:
     """Seconds that the next attempt may run."""
     return max(0.0, max_runtime(record.spec) - record.training_seconds)
+
+
+def latest_end(record: JobRecord, now: float) -> float:
+    """When a job that runs, or that is started now, has ended by its limits: epoch seconds, never before `now`.
+
+    The limit counts from the program's start; what is staged before and uploaded after it has none.
+    """
+    end = (_program_began(record) or now) + runtime_left(record) + GRACE
+    asked = record.stop.at + GRACE if record.stop is not None else end
+    return max(now, min(end, asked))
+
+
+def _program_began(record: JobRecord) -> float | None:
+    since = record.attempt_started_at
+    began = [entry.start for entry in record.transitions if entry.status == SecondaryStatus.TRAINING]
+    return began[-1] if began and since is not None and began[-1] >= since else None

@@ -9,6 +9,7 @@ from trainyard.model.listing import JobSummary as JobSummary  # noqa: PLC0414 - 
 from trainyard.model.listing import ListQuery as ListQuery  # noqa: PLC0414
 from trainyard.model.observation import Progress
 from trainyard.model.problems import Problem
+from trainyard.model.resources import Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What would happen to a job here, without doing it.
+    """What would happen to a job here, without doing it. A job that is refused has no launcher and no image.
 
     problems : errors that would refuse it, and notices that it would carry.
     fields   : (path in the API's spelling, honoured | refused | notice, remark) for every field that the spec gives.
+    needs    : what it would take of the machine; None where it is refused.
     stages   : (channel, URI, objects, bytes) to be downloaded; None where it could not be counted.
     """
 
@@ -77,6 +79,7 @@ class Plan:
     launcher: str
     image: str
     instance: str
+    needs: Resources | None = None
     problems: tuple[Problem, ...] = ()
     fields: tuple[tuple[str, str, str], ...] = ()
     stages: tuple[tuple[str, str, int | None, int | None], ...] = ()

@@ -200,8 +200,8 @@ class Engine:
         if not waiting:
             return
         running = [record for record in records if record.placed]
-        plan = schedule.schedule(waiting, running, await self._yard.runtime.capacity())
         now = self._yard.clock.now()
+        plan = schedule.schedule(waiting, running, await self._yard.runtime.capacity(), now)
         by_key = {record.key: record for record in records}
         for first in range(0, len(plan.placements), LAUNCHES):
             group = plan.placements[first : first + LAUNCHES]

@@ -10,20 +10,22 @@ from dataclasses import replace
 from itertools import groupby
 
 from trainyard.lifecycle import decide, searching, updating
+from trainyard.lifecycle.admission import admit
 from trainyard.lifecycle.describing import description_of
 from trainyard.lifecycle.stopping import GRACE
 from trainyard.lifecycle.transitions import enter
-from trainyard.model.errors import ResourceInUse, ResourceNotFound, StaleRecord, ValidationRefused
-from trainyard.model.job import Job, JobSummary, ListQuery, SearchQuery, Series
+from trainyard.model.errors import InvalidJob, ResourceInUse, ResourceNotFound, StaleRecord, ValidationRefused
+from trainyard.model.job import Job, JobSummary, ListQuery, Plan, SearchQuery, Series
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, LogEvent, Page, Point
 from trainyard.model.observation import Seen, StopCause
-from trainyard.model.record import JobRecord, Placement
+from trainyard.model.record import JobRecord
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import SecondaryStatus
 from trainyard.model.update import TrainingJobUpdate
 from trainyard.yard.engine import Yard
 from trainyard.yard.logs import JobLogs
+from trainyard.yard.planning import Planning
 from trainyard.yard.preflight import Preflight
 
 TRIES = 50  # compare-and-swap rounds before giving up
@@ -45,6 +47,7 @@ class YardService:
         self._scope, self._yard, self._preflight = scope, yard, preflight
         self._new_uid, self._poke, self._staleness = new_uid, poke, staleness
         self._logs = JobLogs(yard.runtime)
+        self._planning = Planning(yard=yard, preflight=preflight)
 
     @property
     def scope(self) -> Scope:
@@ -52,9 +55,10 @@ class YardService:
         return self._scope
 
     async def create(self, spec: TrainingJobSpec) -> Job:
-        """Accept an admitted job, durably."""
-        if not spec.training_job_name:
-            raise ValidationRefused("The job has no name.")
+        """Accept a job, durably; whoever calls, the request is judged here."""
+        judged = admit(spec.to_wire())
+        if judged.spec is None:
+            raise InvalidJob(judged.problems)
         key = self._key(spec.training_job_name)
         placement = await self._preflight.place_of(spec)
         now = self._yard.clock.now()
@@ -68,9 +72,9 @@ class YardService:
         self._poke(stored.uid)
         return await self._job(stored)
 
-    async def preflight(self, spec: TrainingJobSpec) -> Placement:
-        """Where a job would run; raises as `create` would, and changes nothing."""
-        return await self._preflight.place_of(spec)
+    async def plan(self, spec: TrainingJobSpec) -> Plan:
+        """What `create` would make of a job; changes nothing."""
+        return await self._planning.plan(self._key(spec.training_job_name), spec)
 
     async def describe(self, name: str) -> Job:
         """One job."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import cache
 from typing import Any
 
 from trainyard.model.keys import JobKey
@@ -16,9 +17,23 @@ from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 
 def encode(record: JobRecord) -> str:
     """The record as compact JSON; the spec in the API's own spelling."""
-    plain = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    plain = {name: getattr(record, name) for name in _MEMBERS}
     plain["spec"] = record.spec.to_wire()
-    return json.dumps(plain, default=dataclasses.asdict, separators=(",", ":"))
+    return _ENCODER.encode(plain)
+
+
+def _members_of(value: Any) -> dict[str, Any]:
+    """A value's members as they are; the encoder comes back for those that are values of ours in turn."""
+    return {name: getattr(value, name) for name in _names_of(value.__class__)}
+
+
+@cache
+def _names_of(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+_MEMBERS = _names_of(JobRecord)
+_ENCODER = json.JSONEncoder(default=_members_of, separators=(",", ":"))
 
 
 _ABSENT: dict[str, Any] = {

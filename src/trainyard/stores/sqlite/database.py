@@ -13,17 +13,27 @@ import re
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from trainyard.model.errors import StoreTooNew, TrainyardError, Transient
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], Any]
+
+
+class _Asked(NamedTuple):
+    """A write, and who waits for it where."""
+
+    work: Write
+    done: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
 LARGEST_GROUP = 256  # writes per transaction; more only adds latency
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
 
@@ -35,7 +45,7 @@ class Database:
         self._path = path
         self._closed = False
         self._migrate()
-        self._inbox: queue.SimpleQueue[tuple[Write, Future[Any]] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_for_ever, name="store-writer", daemon=True)
         self._writer.start()
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-reader")
@@ -46,9 +56,10 @@ class Database:
         """Run `work` inside a transaction; return once it is durable. A cancelled caller's work still happens whole."""
         if self._closed:
             raise TrainyardError(f"{self._path} was closed.")
-        done: Future[T] = Future()
-        self._inbox.put((work, done))
-        return await asyncio.wrap_future(done)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+        self._inbox.put(_Asked(work, done, loop))
+        return await done
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on a connection for reading. Raises TrainyardError for a file that cannot be read."""
@@ -162,29 +173,25 @@ def _statements(text: str) -> list[str]:
     return [statement.strip() for statement in bare.split(";") if statement.strip()]
 
 
-def _commit(connection: sqlite3.Connection, group: list[tuple[Write, Future[Any]]], path: Path) -> None:
-    settled: list[tuple[Future[Any], Any]] = []
+def _commit(connection: sqlite3.Connection, group: list[_Asked], path: Path) -> None:
     try:
         connection.execute("BEGIN IMMEDIATE")
-        for work, done in group:
-            if done.set_running_or_notify_cancel():  # from here on a cancelled caller's work happens whole
-                _attempt(connection, work, done, settled)
+        answers = [_attempt(connection, asked.work) for asked in group]
         connection.execute("COMMIT")
     except sqlite3.Error as error:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-        explained = _explained(error, path)
-        for _, done in group:
-            if not done.done():
-                done.set_exception(explained)
-        return
-    for done, result in settled:
-        done.set_result(result)
+        answers = [_Refusal(_explained(error, path))] * len(group)
+    _answer(group, answers)
 
 
-def _attempt(
-    connection: sqlite3.Connection, work: Write, done: Future[Any], settled: list[tuple[Future[Any], Any]]
-) -> None:
+class _Refusal(NamedTuple):
+    """An error in the place of a result."""
+
+    error: Exception
+
+
+def _attempt(connection: sqlite3.Connection, work: Write) -> Any:
     connection.execute("SAVEPOINT one")
     try:
         result = work(connection)
@@ -192,11 +199,29 @@ def _attempt(
         raise  # a full disk or a lost file concerns the whole group
     except Exception as error:  # noqa: BLE001 - the caller's own refusal, handed back to the caller
         connection.execute("ROLLBACK TO one")
-        connection.execute("RELEASE one")
-        done.set_exception(error)
-        return
+        result = _Refusal(error)
     connection.execute("RELEASE one")
-    settled.append((done, result))
+    return result
+
+
+def _answer(group: list[_Asked], answers: list[Any]) -> None:
+    """Tell each loop once: waking it is what costs."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for asked, answer in zip(group, answers, strict=True):
+        by_loop.setdefault(asked.loop, []).append((asked.done, answer))
+    for loop, told in by_loop.items():
+        with suppress(RuntimeError):  # the loop was closed; nobody waits there
+            loop.call_soon_threadsafe(_tell, told)
+
+
+def _tell(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for done, answer in answers:
+        if done.done():
+            continue  # the caller was cancelled; what it asked for happened whole
+        if isinstance(answer, _Refusal):
+            done.set_exception(answer.error)
+        else:
+            done.set_result(answer)
 
 
 def _explained(error: sqlite3.Error, path: Path) -> TrainyardError:
