@@ -1,0 +1,72 @@
+"""Our errors on the wire and back: {"kind", "message", …} beside an HTTP status. One table, read in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from trainyard.model.errors import (
+    InvalidJob,
+    ResourceInUse,
+    ResourceLimitExceeded,
+    ResourceNotFound,
+    ServiceError,
+    StaleRecord,
+    StoreTooNew,
+    TrainyardError,
+    Transient,
+    Unsupported,
+    ValidationRefused,
+)
+from trainyard.model.problems import Problem
+
+_STATUS_OF: dict[type[TrainyardError], int] = {
+    InvalidJob: 400,
+    ValidationRefused: 400,
+    ResourceNotFound: 404,
+    ResourceInUse: 409,
+    StaleRecord: 409,
+    ResourceLimitExceeded: 422,
+    Unsupported: 501,
+    Transient: 503,
+    StoreTooNew: 500,
+    ServiceError: 400,
+    TrainyardError: 500,
+}
+_KINDS = {kind.__name__: kind for kind in _STATUS_OF}
+_PROBLEMS: TypeAdapter[tuple[Problem, ...]] = TypeAdapter(tuple[Problem, ...])
+
+
+def encode_error(error: TrainyardError) -> tuple[int, dict[str, Any]]:
+    """The HTTP status and the JSON object of an error; a subclass that has no row is told as its nearest ancestor."""
+    kind = next(one for one in type(error).__mro__ if one in _STATUS_OF)
+    plain: dict[str, Any] = {"kind": kind.__name__, "message": str(error)}
+    if isinstance(error, InvalidJob):
+        plain["problems"] = _PROBLEMS.dump_python(error.problems, mode="json")
+    if isinstance(error, Transient):
+        plain["after"] = error.after
+    return _STATUS_OF[kind], plain
+
+
+def decode_error(status: int, plain: Any) -> TrainyardError:
+    """The error that a peer told; what is no error of ours becomes one: Transient for a 5xx, else the bare refusal."""
+    if not isinstance(plain, Mapping) or plain.get("kind") not in _KINDS:
+        text = f"The Trainyard there answered HTTP {status} with something that is no answer of a Trainyard."
+        return Transient(text) if status >= 500 else TrainyardError(text)
+    message = str(plain.get("message", ""))
+    kind = _KINDS[plain["kind"]]
+    if kind is InvalidJob:
+        return _invalid(plain, message)
+    if kind is Transient:
+        after = plain.get("after")
+        return Transient(message, after=float(after) if isinstance(after, int | float) else 1.0)
+    return kind(message)
+
+
+def _invalid(plain: Mapping[str, Any], message: str) -> TrainyardError:
+    try:
+        return InvalidJob(_PROBLEMS.validate_python(plain.get("problems", ())))
+    except ValidationError:
+        return ValidationRefused(message)
