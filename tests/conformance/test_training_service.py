@@ -41,13 +41,15 @@ async def yard(home: Path) -> AsyncIterator[TrainingService]:
 
 @asynccontextmanager
 async def served(service: TrainingService, socket: Path) -> AsyncIterator[None]:
+    closing = asyncio.Event()
+
     def service_of(scope: Scope) -> TrainingService:
         if scope != service.scope:
             raise ResourceNotFound("Nobody of that scope is here.")
         return service
 
     config = uvicorn.Config(
-        Starlette(routes=jobs_routes(service_of)), uds=str(socket), log_level="error", lifespan="off"
+        Starlette(routes=jobs_routes(service_of, closing)), uds=str(socket), log_level="error", lifespan="off"
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -58,8 +60,8 @@ async def served(service: TrainingService, socket: Path) -> AsyncIterator[None]:
                 await asyncio.sleep(0.01)
         yield
     finally:
+        closing.set()
         server.should_exit = True
-        server.force_exit = True
         await serving
 
 

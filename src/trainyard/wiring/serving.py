@@ -37,6 +37,7 @@ async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: f
     import uvicorn
 
     from trainyard.doors.control.app import Vitals, control_app
+    from trainyard.doors.control.jobs import jobs_routes
 
     latest = Vitals(pass_age=0.0, jobs={}, waiting=0, leading=False)
 
@@ -52,8 +53,9 @@ async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: f
             )
             await asyncio.sleep(_COUNT)
 
+    app = control_app(lambda: latest, stopping.set, jobs_routes(session.service_of, stopping))
     config = uvicorn.Config(
-        control_app(lambda: latest, stopping.set), log_level="warning", lifespan="off",
+        app, log_level="warning", lifespan="off",
         timeout_graceful_shutdown=int(drain_timeout),
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -46,11 +46,16 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What a command works with. `objects_of`: the objects as a job's role sees them."""
+    """What a command works with.
+
+    service    : jobs of the command's own scope; `service_of` makes any other's.
+    objects_of : the objects as a job's role sees them.
+    """
 
     home: Home
     settings: Settings
     service: YardService
+    service_of: Callable[[Scope], YardService]
     objects: ObjectStore
     objects_of: Callable[[TrainingJobSpec], ObjectStore]
     engine: Engine
@@ -132,17 +137,22 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
     yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)
     scanners = Re2Scanners()
     objects_of = partial(_as_role, buckets, roles)
-    preflight = Preflight(
-        objects=objects_of, runtime=runtime, scanners=scanners, region=scope.region,
-        refusals=_refusals, refuse_oversize=settings.capacity.get("oversize") == "refuse",
-    )  # fmt: skip
-    service = YardService(
-        scope, yard, preflight, new_uid=lambda: uuid.uuid4().hex,
-        poke=lambda uid: poke(str(home.poke_socket), uid), staleness=lambda: leadership.staleness(home, clock.now()),
-    )  # fmt: skip
+
+    def service_of(scope: Scope) -> YardService:
+        preflight = Preflight(
+            objects=objects_of, runtime=runtime, scanners=scanners, region=scope.region,
+            refusals=_refusals, refuse_oversize=settings.capacity.get("oversize") == "refuse",
+        )  # fmt: skip
+        return YardService(
+            scope, yard, preflight, new_uid=lambda: uuid.uuid4().hex,
+            poke=lambda uid: poke(str(home.poke_socket), uid),
+            staleness=lambda: leadership.staleness(home, clock.now()),
+        )  # fmt: skip
+
     engine = Engine(yard, Scanning(yard.ledger, runtime, scanners, clock))
     return Session(
-        home=home, settings=settings, service=service, objects=buckets, objects_of=objects_of, engine=engine,
+        home=home, settings=settings, service=service_of(scope), service_of=service_of, objects=buckets,
+        objects_of=objects_of, engine=engine,
         catalogue=catalogue, leadership=leadership.Leadership(home),
     )  # fmt: skip
 

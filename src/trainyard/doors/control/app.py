@@ -1,13 +1,13 @@
 """The server's own HTTP: is it alive, how is it doing, and please finish.
 
-It knows a service and a drain callable, nothing of engines. GET /healthz is 200 while the engine makes passes, or
+It knows what it is handed, nothing of engines. GET /healthz is 200 while the engine makes passes, or
 stands by while another process leads, and 503 once it has stalled; GET /metrics is Prometheus text; POST /drain stops
 placing new jobs and lets the server end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -32,8 +32,8 @@ class Vitals:
     leading: bool = True
 
 
-def control_app(vitals: Callable[[], Vitals], drain: Callable[[], None]) -> Starlette:
-    """The application that `serve` puts on the control socket and, if asked, on a port."""
+def control_app(vitals: Callable[[], Vitals], drain: Callable[[], None], jobs: Sequence[Route] = ()) -> Starlette:
+    """The application that `serve` puts on the control socket; `jobs` are the routes of the job API beside it."""
 
     async def healthz(_request: Request) -> Response:
         now = vitals()
@@ -57,6 +57,7 @@ def control_app(vitals: Callable[[], Vitals], drain: Callable[[], None]) -> Star
             Route("/healthz", healthz),
             Route("/metrics", metrics),
             Route("/drain", begin_drain, methods=["POST"]),
+            *jobs,
         ]
     )
 

@@ -25,12 +25,12 @@ LARGEST_REQUEST = 4 << 20  # bytes; the largest CreateTrainingJob is far below
 ServiceOf = Callable[[Scope], TrainingService]
 
 
-def jobs_routes(service_of: ServiceOf) -> list[Route]:
-    """POST /v1/{account}/{region}/{method} for every method of the port."""
+def jobs_routes(service_of: ServiceOf, closing: asyncio.Event) -> list[Route]:
+    """POST /v1/{account}/{region}/{method} for every method of the port. Streams end once `closing` is set."""
 
     async def call(request: Request) -> Response:
         try:
-            return await _answer(service_of, request)
+            return await _answer(service_of, request, closing)
         except TrainyardError as error:
             status, plain = encode_error(error)
             return JSONResponse({"error": plain}, status_code=status)
@@ -38,7 +38,7 @@ def jobs_routes(service_of: ServiceOf) -> list[Route]:
     return [Route("/v1/{account}/{region}/{method}", call, methods=["POST"])]
 
 
-async def _answer(service_of: ServiceOf, request: Request) -> Response:
+async def _answer(service_of: ServiceOf, request: Request, closing: asyncio.Event) -> Response:
     method = METHODS.get(request.path_params["method"])
     if method is None:
         raise Unsupported(f"There is no method {request.path_params['method']}; there are {', '.join(METHODS)}.")
@@ -48,7 +48,7 @@ async def _answer(service_of: ServiceOf, request: Request) -> Response:
         raise Unsupported(f"This service has no {method.name}.")
     arguments = method.decode_arguments(await _body(request))
     if method.is_stream:
-        lines = _lines(method, _of_scope(function(**arguments), scope))
+        lines = _lines(method, _of_scope(function(**arguments), scope), closing)
         return StreamingResponse(lines, media_type="application/x-ndjson")
     return JSONResponse({"result": method.result.encode(await function(**arguments))})
 
@@ -71,23 +71,21 @@ async def _of_scope(changes: AsyncIterator[Change], scope: Scope) -> AsyncIterat
         yield change if (change.account, change.region) == (scope.account, scope.region) else None
 
 
-async def _lines(method: Method, items: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+async def _lines(method: Method, items: AsyncIterator[Any], closing: asyncio.Event) -> AsyncIterator[bytes]:
     """JSON lines, and an empty one whenever nothing was told for a while."""
-    following = aiter(items)
-    upcoming = asyncio.ensure_future(anext(following))
+    upcoming = asyncio.ensure_future(anext(items))
+    closed = asyncio.ensure_future(closing.wait())
     try:
-        while True:
-            done, _ = await asyncio.wait({upcoming}, timeout=SIGN_OF_LIFE)
+        while not closing.is_set():
+            done, _ = await asyncio.wait({upcoming, closed}, timeout=SIGN_OF_LIFE, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 yield b"\n"
-                continue
-            item = upcoming.result()
-            upcoming = asyncio.ensure_future(anext(following))
-            if item is not None:
-                yield json.dumps(method.result.encode(item)).encode() + b"\n"
-    except StopAsyncIteration:
-        return
+            if upcoming in done:
+                item, upcoming = upcoming.result(), asyncio.ensure_future(anext(items))
+                if item is not None:
+                    yield json.dumps(method.result.encode(item)).encode() + b"\n"
     except TrainyardError as error:
         yield json.dumps({"error": encode_error(error)[1]}).encode() + b"\n"
     finally:
         upcoming.cancel()
+        closed.cancel()
