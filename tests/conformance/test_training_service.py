@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from trainyard.doors.control.jobs import jobs_routes
-from trainyard.model.errors import InvalidJob, ResourceInUse, ResourceNotFound, ValidationRefused
+from trainyard.model.errors import ResourceInUse, ResourceNotFound, ValidationRefused
 from trainyard.model.job import Condition, Job, ListQuery, SearchQuery
 from trainyard.model.keys import Scope
 from trainyard.model.spec import TrainingJobSpec
@@ -135,9 +135,10 @@ async def test_what_is_not_there_is_not_found(service: TrainingService) -> None:
         await service.stop("nobody")
 
 
-async def test_a_request_that_breaks_a_rule_is_refused(service: TrainingService) -> None:
-    with pytest.raises((InvalidJob, ValidationRefused)):
-        await service.create(job("one", InputDataConfig=[{"ChannelName": "a", "DataSource": {}}]))
+async def test_a_prefix_without_objects_is_refused_in_the_services_words(service: TrainingService) -> None:
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/none"}}
+    with pytest.raises(ValidationRefused, match="No S3 objects found"):
+        await service.create(job("one", InputDataConfig=[{"ChannelName": "train", "DataSource": source}]))
 
 
 async def test_a_job_stops_when_asked_and_only_once(service: TrainingService) -> None:
