@@ -201,6 +201,7 @@ async def test_metrics_are_series_in_order_of_time(service: TrainingService) -> 
     await finished(service, job("one", "echo loss=0.5; echo loss=0.25"))
     (series,) = [one for one in await service.metrics("one", metric="loss") if one.host == ""]
     assert [value for _, value in series.points] == [0.5, 0.25]
+    assert [(point.name, point.value) for point in await service.newest("one")] == [("loss", 0.25)]
 
 
 async def test_events_tell_what_happened_in_order(service: TrainingService) -> None:

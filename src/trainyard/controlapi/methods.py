@@ -86,7 +86,7 @@ def _decoded(method: Method, name: str, value: Any) -> Any:
 
 
 _READING = frozenset(
-    {"describe", "list", "search", "log_streams", "logs", "metrics", "events", "changes", "revision", "plan"}
+    {"describe", "list", "search", "log_streams", "logs", "metrics", "newest", "events", "changes", "revision", "plan"}
 )
 
 

@@ -7,8 +7,9 @@ from typing import cast
 
 from trainyard.model.job import Job, JobSummary, ListQuery, Plan, SearchQuery, Series
 from trainyard.model.keys import Scope
-from trainyard.model.ledger import Change, JobEvent, LogEvent, Page
+from trainyard.model.ledger import Change, JobEvent, LogEvent, Page, Point
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.update import TrainingJobUpdate
 from trainyard.remote.connection import Connection
 
 
@@ -38,6 +39,10 @@ class RemoteService:
     async def search(self, query: SearchQuery) -> Page[Job]:
         """Jobs by any member, tag, hyperparameter or metric."""
         return cast("Page[Job]", await self._connection.call(self._scope, "search", query=query))
+
+    async def update(self, update: TrainingJobUpdate) -> Job:
+        """Change what may change on a job."""
+        return cast("Job", await self._connection.call(self._scope, "update", update=update))
 
     async def stop(self, name: str) -> None:
         """Ask a job to end gracefully."""
@@ -80,6 +85,10 @@ class RemoteService:
         """Series of the algorithm's metrics and of the hosts' use."""
         answer = await self._connection.call(self._scope, "metrics", name=name, metric=metric, since=since)
         return cast("Sequence[Series]", answer)
+
+    async def newest(self, name: str) -> Sequence[Point]:
+        """The newest point of each of the algorithm's metrics."""
+        return cast("Sequence[Point]", await self._connection.call(self._scope, "newest", name=name))
 
     async def events(self, name: str, *, token: str | None = None) -> Page[JobEvent]:
         """What happened, oldest first."""

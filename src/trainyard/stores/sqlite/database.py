@@ -12,6 +12,7 @@ import queue
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -111,6 +112,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise _explained(error, self._path) from error
         try:
+            _write_ahead(connection)
             migrate(connection)
         except sqlite3.DatabaseError as error:
             raise _explained(error, self._path) from error
@@ -119,13 +121,26 @@ class Database:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection with our settings: write-ahead log, every commit on the disk."""
+    """A connection with our settings: every commit on the disk."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     _refuse_newer(connection, path)
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Give the file its write-ahead log, for good. SQLite waits for nobody here: who meets another opener tries again."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def migrate(connection: sqlite3.Connection) -> None:
