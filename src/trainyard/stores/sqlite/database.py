@@ -130,7 +130,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Give the file its write-ahead log, for good. SQLite waits for nobody here: who meets another opener tries again."""
+    """Give the file its write-ahead log, for good. SQLite does not wait here: who meets another opener tries again."""
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
