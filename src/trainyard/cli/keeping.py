@@ -20,6 +20,7 @@ from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import ResourceNotFound
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.wiring import examining, serving
+from trainyard.wiring.home import Home
 from trainyard.wiring.session import Session
 
 
@@ -84,12 +85,17 @@ def doctor_command(form: str) -> None:
 
 @click.command("serve")
 @click.option("--drain-timeout", type=float, default=30.0, show_default=True, help="Seconds for requests to end.")
-def serve_command(drain_timeout: float) -> None:
+@click.option("--check", is_flag=True, help="Only ask the server of this home how it is; exit status 0 is well.")
+def serve_command(drain_timeout: float, *, check: bool) -> None:
     """Lead the engine until SIGTERM; health and metrics are answered on control.sock in the home.
 
     Commands beside it hand their jobs to it. On SIGTERM it starts no more jobs, lets requests end and goes; jobs that
     run go on, and are led by whoever comes next.
     """
+    if check:
+        well, words = serving.health(Home.open(click.get_current_context().find_root().obj["home"]))
+        click.echo(words, err=not well)
+        sys.exit(0 if well else 1)
 
     async def serve(session: Session) -> None:
         stopping = asyncio.Event()

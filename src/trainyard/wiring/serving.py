@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import http.client
 import importlib.util
 import os
 import socket
@@ -15,6 +16,7 @@ from trainyard.model.errors import TrainyardError, Unsupported
 from trainyard.wiring.home import Home
 from trainyard.wiring.session import Session
 
+_PATIENCE = 5.0  # seconds that a server has to say how it is
 _COUNT = 1.0  # seconds between counts for /healthz and /metrics
 
 
@@ -70,6 +72,24 @@ async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: f
             with suppress(asyncio.CancelledError):
                 await counting
             await serving
+
+
+def health(home: Home) -> tuple[bool, str]:
+    """Whether the home's server is well, and what it says of itself; for probes that reach no port."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_PATIENCE)
+        folder = os.open(home.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            connection.connect(f"/proc/self/fd/{folder}/{home.control_socket.name}")
+            asking = http.client.HTTPConnection("trainyard")
+            asking.sock = connection
+            asking.request("GET", "/healthz")
+            answer = asking.getresponse()
+            return answer.status == 200, answer.read().decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as error:
+            return False, f"No server of {home.path} answers: {error}. Start one: trainyard serve."
+        finally:
+            os.close(folder)
 
 
 @contextmanager

@@ -127,6 +127,7 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
         LocalOptions(
             attempts=home.attempts, poke_socket=home.poke_socket, capacity=_capacity(settings),
             routes=buckets.to_plain(),
+            link_opt_ml=_links_opt_ml(settings),
             log_cap=settings.logs.get("cap_bytes", GIB),
             usage_interval=float(settings.metrics.get("usage_interval_seconds", 10.0)),
         ),
@@ -142,6 +143,7 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
         preflight = Preflight(
             objects=objects_of, runtime=runtime, scanners=scanners, region=scope.region,
             refusals=_refusals, refuse_oversize=settings.capacity.get("oversize") == "refuse",
+            one_at_a_time=_links_opt_ml(settings),
         )  # fmt: skip
         return YardService(
             scope, yard, preflight, new_uid=lambda: uuid.uuid4().hex,
@@ -170,6 +172,10 @@ def _route(entry: dict[str, Any], embedded: str) -> Route:
     folder, endpoint, region = (entry.get(key) and str(entry[key]) for key in ("folder", "endpoint", "region"))
     credentials = {name: str(value) for name, value in keys.items() if value}
     return Route(folder=folder, endpoint=endpoint, region=region, credentials=credentials)
+
+
+def _links_opt_ml(settings: Settings) -> bool:
+    return bool(settings.process.get("opt_ml") == "link")
 
 
 def _capacity(settings: Settings) -> Resources | None:

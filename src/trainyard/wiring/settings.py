@@ -28,6 +28,7 @@ class Settings:
     unknown_role: str = "allow"
     defaults: dict[str, Any] = field(default_factory=dict)
     capacity: dict[str, Any] = field(default_factory=dict)
+    process: dict[str, Any] = field(default_factory=dict)
     logs: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     buckets: dict[str, dict[str, Any]] = field(default_factory=dict)

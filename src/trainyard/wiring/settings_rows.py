@@ -55,6 +55,7 @@ TABLES = {
     "": Table(meaning="What holds for everything"),
     "defaults": Table(meaning="Whose names, where neither the command nor the request says so"),
     "capacity": Table(meaning="What jobs may use of this machine"),
+    "process": Table(meaning="How programs are started here"),
     "logs": Table(meaning="What is kept of a program's output"),
     "metrics": Table(meaning="What is measured of the machine"),
     "buckets.*": Table(
@@ -102,6 +103,11 @@ SETTINGS = (
     Setting(
         table="capacity", key="oversize", kind="text", choices=("run", "refuse"), default="run", example='"refuse"',
         meaning="An instance type larger than this runs at this size, with a notice, or is refused",
+    ),
+    Setting(
+        table="process", key="opt_ml", kind="text", choices=("private", "link"), default="private", example='"link"',
+        meaning="Where the system gives a program no /opt/ml of its own (a pod): make /opt/ml a link to the job's, and "
+        "run one job at a time",
     ),
     Setting(
         table="logs", key="cap_bytes", kind="whole", least=1 << 20, default="1 GiB", example="1073741824",

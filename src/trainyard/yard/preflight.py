@@ -21,6 +21,8 @@ from trainyard.ports.scanner import Scanners
 class Preflight:
     """The questions. `refuse_oversize`: a type larger than the machine is refused instead of cut down.
 
+    one_at_a_time: each job takes the whole machine, because what they share bears one only.
+
     objects: the store as a job's role sees it.
     """
 
@@ -29,6 +31,7 @@ class Preflight:
     scanners: Scanners
     region: str
     refuse_oversize: bool = False
+    one_at_a_time: bool = False
     place: str = "process"
     refusals: Callable[[TrainingJobSpec, str], Sequence[Problem]] = lambda _spec, _place: ()
 
@@ -41,7 +44,8 @@ class Preflight:
             raise ValidationRefused("; ".join(problem.message for problem in resolution.problems))
         await self._check_channels(spec)
         placement = resolution.placement
-        return await self._sized(spec, replace(placement, notices=(*placement.notices, *notices)))
+        sized = await self._sized(spec, replace(placement, notices=(*placement.notices, *notices)))
+        return replace(sized, needs=await self.runtime.capacity()) if self.one_at_a_time else sized
 
     def check_fields(self, spec: TrainingJobSpec) -> None:
         """Refuse what this place does not do. Raises ValidationRefused."""

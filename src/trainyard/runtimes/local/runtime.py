@@ -52,10 +52,12 @@ class LocalOptions:
     """Where attempts live and how they are watched.
 
     log_cap: bytes of one log; usage_interval: seconds between samples; helper_env: environment of transfer helpers.
+    link_opt_ml: where the system gives no private /opt/ml, make it a link; then runs must follow one another.
     """
 
     attempts: Path
     poke_socket: Path
+    link_opt_ml: bool = False
     log_cap: int = 1 << 30
     usage_interval: float = 10.0
     grace: float = stopping.GRACE
@@ -182,6 +184,7 @@ class LocalRuntime:
             "runtime_left": order.runtime_left,
             "grace": self._options.grace,
             "volume_bytes": (volume or 0) * _GB,
+            "link_opt_ml": self._options.link_opt_ml,
             "log_cap": self._options.log_cap,
             "usage_interval": self._options.usage_interval,
             "fault_of_exit": program.get("fault_of_exit", {}),

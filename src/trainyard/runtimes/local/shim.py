@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from trainyard.kit import atomic
-from trainyard.runtimes.local import descriptors, identity, namespaces
+from trainyard.runtimes.local import descriptors, identity, linking, namespaces
 from trainyard.runtimes.local.attempt import Attempt
 
 LONGEST_EXIT = 64  # bytes of exit.json
@@ -78,6 +78,9 @@ def _become(attempt: Attempt, order: dict[str, Any], writing: int) -> NoReturn:
         first, mounted, notices = namespaces.enter(
             attempt.ml, hostname="algo-1", isolate=order["isolate"], names=way.names if way else None
         )
+        if not mounted and order.get("link_opt_ml"):
+            linking.link(attempt.ml.parent, "/opt")
+            mounted, notices = True, [linking.NOTICE]
         released, gate = os.pipe()
         shim = os.fork()
         if shim == 0:
