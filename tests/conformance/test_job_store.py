@@ -17,7 +17,7 @@ from trainyard.model.errors import ResourceInUse, StaleRecord, ValidationRefused
 from trainyard.model.job import ListQuery
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import JobEvent
-from trainyard.model.observation import StopCause
+from trainyard.model.observation import StopCause, Unobserved
 from trainyard.model.record import Metric, StopRequest
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 from trainyard.ports.store import JobStore, Ledger
@@ -69,6 +69,7 @@ async def test_a_record_comes_back_as_it_was(store: JobStore) -> None:
         finished(a_record("job")),
         tags=(("team", "a"), ("", "ü")),
         stop=StopRequest(cause=StopCause.MAX_WAIT, at=11.5),
+        unobserved=Unobserved(since=11.0, reason="gone"),
         final_metrics=(Metric(name="loss", value=0.1, at=12.0),),
         notices=("one", "two"),
         attempt=2,

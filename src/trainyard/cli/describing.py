@@ -10,14 +10,14 @@ import click
 
 from trainyard.cli import output
 from trainyard.cli.options import JOB, format_option
-from trainyard.cli.output import moment, safe, span
+from trainyard.cli.output import moment, safe, span, unobserved_words
 from trainyard.cli.reading import last_lines, print_line
 from trainyard.cli.sessions import described, with_session
 from trainyard.kit.clock import SystemClock
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.job import Job
 from trainyard.model.ledger import JobEvent, LogEvent, Point
-from trainyard.model.observation import Progress
+from trainyard.model.observation import Progress, Unobserved
 from trainyard.model.spec import ResourceConfig
 from trainyard.wiring.session import Session
 
@@ -79,10 +79,15 @@ def plain(job: Job) -> dict[str, Any]:
     wire: dict[str, Any] = _dated(job.description.to_wire())
     wire["trainyard"] = {
         "uid": job.uid, "attempt": job.attempt, "waiting": job.waiting, "notices": list(job.notices),
-        "staleForSeconds": job.stale_for, "launcher": job.launcher, "image": job.image, "exitCode": job.exit_code,
+        "staleForSeconds": job.stale_for, "unobserved": _unobserved(job.unobserved), "launcher": job.launcher,
+        "image": job.image, "exitCode": job.exit_code,
         "tags": dict(job.tags),
     }  # fmt: skip
     return wire
+
+
+def _unobserved(told: Unobserved | None) -> dict[str, str] | None:
+    return None if told is None else {"since": moment(told.since), "reason": told.reason}
 
 
 async def _story(session: Session, name: str) -> Story:
@@ -140,11 +145,10 @@ def _standing(job: Job, now: float) -> list[tuple[str, str | None]]:
     status = f"{output.coloured(str(told.training_job_status))} ({told.secondary_status})"
     if history and history[-1].end_time is None:
         status += f" for {span(now - history[-1].start_time)}"
-    stale = None if job.stale_for is None else _stale_words(job.stale_for, told.training_job_name)
     return [
         ("Name", told.training_job_name),
         ("Status", status),
-        ("Known", stale),
+        ("Known", _safe(_known(job, now))),
         ("Waiting", _safe(job.waiting)),
         ("Moving", _safe(_moving(job.progress))),
         ("Reason", _safe(told.failure_reason)),
@@ -172,8 +176,13 @@ def _instance(resources: ResourceConfig | None) -> str | None:
     return f"{resources.instance_count} x {resources.instance_type}, {resources.volume_size_in_gb} GB"
 
 
-def _stale_words(age: float, name: str) -> str:
-    return f"as of {span(age)} ago: nobody leads here now; `trainyard attach {name}` or `trainyard serve` goes on"
+def _known(job: Job, now: float) -> str | None:
+    """How old what is shown is, and why, where it has an age."""
+    words = [] if job.unobserved is None else [unobserved_words(job.unobserved, now)]
+    if job.stale_for is not None:
+        way = f"`trainyard attach {job.description.training_job_name}` or `trainyard serve`"
+        words.append(f"as of {span(job.stale_for)} ago: nobody leads here now; {way} goes on")
+    return "; ".join(words) or None
 
 
 def _times(told: TrainingJobDescription, now: float) -> list[tuple[str, str | None]]:

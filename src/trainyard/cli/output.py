@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from trainyard.model.observation import Unobserved
+
 _COLOURS = {
     "Completed": "green", "Failed": "red", "Stopped": "yellow", "InProgress": "cyan", "Stopping": "yellow",
     "honoured": "green", "notice": "yellow", "refused": "red", "ok": "green", "warn": "yellow", "fail": "red",
@@ -126,6 +128,11 @@ def span(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size}{unit}{whole % size // below}{smaller}"
     return f"{whole}s"
+
+
+def unobserved_words(told: Unobserved, now: float) -> str:
+    """`not observed for 3m20s: the attempt's journal cannot be read`."""
+    return f"not observed for {span(now - told.since)}: {told.reason}"
 
 
 def exact_span(seconds: float) -> str:

@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 import click
 
-from trainyard.cli.output import coloured, dim, safe, size, span
+from trainyard.cli.output import coloured, dim, safe, size, span, unobserved_words
 from trainyard.cli.reading import lines_of
 from trainyard.cli.screen import Screen, screen
 from trainyard.cli.sessions import described
@@ -240,6 +240,8 @@ def _phase(job: Job) -> str:
     if job.progress is not None:
         total = f" of {size(job.progress.total)}" if job.progress.total else ""
         parts.append(f"{job.progress.what} {size(job.progress.done)}{total}, {size(job.progress.rate)}/s")
+    if job.unobserved is not None:
+        parts.append(unobserved_words(job.unobserved, SystemClock().now()))
     if job.stale_for is not None:
         parts.append(f"as of {span(job.stale_for)} ago")
     return safe(", ".join(parts))

@@ -23,6 +23,7 @@ from trainyard.model.observation import (
     Seen,
     StopCause,
     Unknown,
+    Unobserved,
 )
 from trainyard.model.record import JobRecord, StopRequest
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
@@ -73,9 +74,11 @@ def decide(record: JobRecord, seen: Observation, now: float) -> Decision:
         return Decision(record, Nothing() if record.released else Release())
     if not record.placed:
         return _unplaced(record, now)
+    if isinstance(seen, Unknown):
+        return _unobserved(record, seen.reason, now)
+    if record.unobserved is not None:
+        return _observed_again(record, record.unobserved, seen, now)
     match seen:
-        case Unknown():
-            return Decision(record, Nothing())
         case Absent():
             return _absent(record, now)
         case Lost():
@@ -135,6 +138,20 @@ def _unplaced(record: JobRecord, now: float) -> Decision:
 
 def _pending_text(record: JobRecord) -> str:
     return f"The job got no place within MaxPendingTimeInSeconds: {record.waiting or 'it never came to its turn'}."
+
+
+def _unobserved(record: JobRecord, reason: str, now: float) -> Decision:
+    """Left alone, and told so: from the first look that failed on, what is shown has an age and a reason."""
+    if record.unobserved is not None:
+        return Decision(record, Nothing())
+    event = JobEvent(at=now, reason="NotObserved", message=f"The run cannot be observed: {reason}.", warning=True)
+    return Decision(replace(record, unobserved=Unobserved(since=now, reason=reason)), Nothing(), (event,))
+
+
+def _observed_again(record: JobRecord, unobserved: Unobserved, seen: Observation, now: float) -> Decision:
+    decision = decide(replace(record, unobserved=None), seen, now)
+    message = f"The run is observed again, after {max(0.0, now - unobserved.since):.0f} s."
+    return replace(decision, events=(JobEvent(at=now, reason="ObservedAgain", message=message), *decision.events))
 
 
 def _absent(record: JobRecord, now: float) -> Decision:

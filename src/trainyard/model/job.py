@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.listing import JobSummary as JobSummary  # noqa: PLC0414 - told and asked together with the rest
 from trainyard.model.listing import ListQuery as ListQuery  # noqa: PLC0414
-from trainyard.model.observation import Progress
+from trainyard.model.observation import Progress, Unobserved
 from trainyard.model.problems import Problem
 from trainyard.model.resources import Resources
 
@@ -19,6 +19,7 @@ class Job:
     waiting     : why it waits ("waiting for 1 GPU, 0 of 1 free"), else None.
     notices     : what the user must know about how it runs here.
     stale_for   : None when somebody is watching the job now; else the age in seconds of what is shown.
+    unobserved  : that its run cannot be observed although somebody watches: since when, and why.
     progress    : a transfer under way.
     launcher, image : where and as what it runs, in words.
     """
@@ -30,6 +31,7 @@ class Job:
     waiting: str | None = None
     notices: tuple[str, ...] = ()
     stale_for: float | None = None
+    unobserved: Unobserved | None = None
     progress: Progress | None = None
     launcher: str = ""
     image: str = ""

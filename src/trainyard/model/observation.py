@@ -103,6 +103,18 @@ class Unknown:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unobserved:
+    """That a run cannot be observed: what is told of it is how it stood before `since`.
+
+    since  : when a look first failed, seconds since the epoch; none has succeeded after it.
+    reason : why that first look failed, as a sentence without its full stop.
+    """
+
+    since: float
+    reason: str
+
+
 Observation = Seen | Absent | Lost | Unknown
 
 

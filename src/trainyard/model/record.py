@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trainyard.model.keys import JobKey, RunKey, RunKind
-from trainyard.model.observation import StopCause
+from trainyard.model.observation import StopCause, Unobserved
 from trainyard.model.resources import Resources
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
@@ -70,6 +70,7 @@ class JobRecord:
     placed      : the current attempt holds its place on the machine (launch intended or running).
     seen        : the current attempt was observed at least once; from then on Absent means lost.
     retries     : RetryStrategy attempts used.
+    unobserved  : that the newest look at the current attempt failed, since when and why; None when it did not.
     waiting     : why it waits, as a sentence; None when it does not.
     given_up    : metrics whose regex took too long on the job's log and is not looked for any more.
     training_seconds, billable_seconds: summed over finished attempts.
@@ -90,6 +91,7 @@ class JobRecord:
     attempt: int = 0
     placed: bool = False
     seen: bool = False
+    unobserved: Unobserved | None = None
     retries: int = 0
     waiting: str | None = None
     stop: StopRequest | None = None

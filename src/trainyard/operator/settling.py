@@ -136,7 +136,7 @@ def _blurred(told: Sequence[Condition], status: Mapping[str, Any], fault: Fault 
     since = status.get("unseenSince")
     if fault is not None or since is None:
         return told
-    text = f"The job was last observed at {since}; nobody watches it now."
+    text = f"The job was last observed at {since}; its run cannot be seen now, or nobody watches it."
     unsure = (ConditionType.RESOURCE_SYNCED, ConditionType.READY)
     return [Condition(one.type, conditions.UNKNOWN, text, "Unobserved") if one.type in unsure else one for one in told]
 

@@ -124,9 +124,17 @@ def _ours(job: Job, at: float) -> dict[str, Any]:
         status["image"] = job.image
     if job.exit_code is not None:
         status["exitCode"] = job.exit_code
-    if job.stale_for is not None and job.stale_for >= STALE:
-        status["unseenSince"] = rfc3339(at - job.stale_for)
+    unseen = _unseen_since(job, at)
+    if unseen is not None and at - unseen >= STALE:
+        status["unseenSince"] = rfc3339(unseen)
     return status
+
+
+def _unseen_since(job: Job, at: float) -> float | None:
+    """From when on nothing is known of the job: its run cannot be observed, or nobody watches."""
+    blind = None if job.unobserved is None else job.unobserved.since
+    unwatched = None if job.stale_for is None else at - job.stale_for
+    return min((since for since in (blind, unwatched) if since is not None), default=None)
 
 
 def _plain(value: Any, name: str) -> Any:

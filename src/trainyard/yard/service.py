@@ -246,6 +246,6 @@ class YardService:
         return Job(
             description=description_of(record), uid=record.uid, tags=record.tags, attempt=record.attempt,
             waiting=record.waiting, notices=record.notices, progress=progress, launcher=record.placement.launcher,
-            image=record.placement.image, exit_code=record.exit_code,
+            unobserved=record.unobserved, image=record.placement.image, exit_code=record.exit_code,
             stale_for=None if record.status.is_final else self._staleness(),
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -40,8 +41,32 @@ def lasting(shell: Shell, name: str = "lasting") -> tuple[str, Callable[[], None
     return str(shell.job(name, command)), go.touch
 
 
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert time.monotonic() < deadline
+
+
 def status_of(shell: Shell, name: str) -> str:
     return str(json.loads(shell("describe", name, "-o", "json").stdout)["TrainingJobStatus"])
+
+
+def test_a_run_that_cannot_be_observed_is_told_with_its_age_and_reason(shell: Shell) -> None:
+    path, let_go = lasting(shell)
+    shell("run", "--detach", path)
+    until(lambda: shell("logs", "lasting").stdout.endswith("ready\n"))
+    (journal,) = shell.home.glob("attempts/*/*/journal.json")
+    journal.write_text("torn")
+    until(lambda: "not observed for" in shell("describe", "lasting").stdout)
+    told = json.loads(shell("describe", "lasting", "-o", "json").stdout)
+    assert told["TrainingJobStatus"] == "InProgress"
+    assert "journal cannot be read" in told["trainyard"]["unobserved"]["reason"]
+    assert shell("logs", "lasting").stdout.endswith("ready\n")  # what it wrote can be read all the same
+    let_go()  # its supervisor writes the journal anew
+    shell("wait", "lasting")
+    reasons = shell("events", "lasting", "-o", "name").stdout.split()
+    assert reasons[-3:] == ["NotObserved", "ObservedAgain", "Completed"]
+    assert "not observed" not in shell("describe", "lasting").stdout
 
 
 def test_a_terminal_shows_phase_and_newest_metric_in_place(shell: Shell, open_terminal: Open) -> None:

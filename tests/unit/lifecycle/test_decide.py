@@ -22,6 +22,7 @@ from trainyard.model.observation import (
     Seen,
     StopCause,
     Unknown,
+    Unobserved,
 )
 from trainyard.model.record import JobRecord, Placement
 from trainyard.model.resources import Resources
@@ -167,12 +168,41 @@ def test_no_order_of_observations_breaks_a_law(steps: list[tuple[Observation, bo
         assert not isinstance(seen, Unknown) or not before.placed or decision.action == Nothing()
         again = decide(record, seen, now)
         assert not (before.placed and record.placed) or again.record == record
+        assert (record.unobserved is not None) == (before.placed and isinstance(seen, Unknown))
         pairs = zip(record.transitions, record.transitions[1:], strict=False)
         assert all(one.end == two.start and one.start <= two.start for one, two in pairs)
         assert (record.transitions[-1].end is not None) == record.status.is_final
         assert record.created_at == record.transitions[0].start
         if not record.placed and not record.status.is_final and record.stop is None:
             record = place(record, now)
+
+
+@given(st.lists(observations(), max_size=8), st.lists(st.integers(0, 8), max_size=8), st.booleans())
+def test_looks_that_failed_change_nothing_but_that_they_are_told(
+    looks: list[Observation], failed: list[int], spot: bool
+) -> None:
+    plain = blinded = placed(EnableManagedSpotTraining=spot)
+    for index, seen in enumerate(looks):
+        for _ in range(failed.count(index)):
+            before, decision = blinded, decide(blinded, Unknown(f"look {index} failed"), 100.0 + index)
+            blinded = decision.record
+            assert replace(blinded, unobserved=None) == replace(before, unobserved=None)
+            news = before.placed and before.unobserved is None
+            assert [event.reason for event in decision.events] == ["NotObserved"] * news
+            if before.unobserved is not None:  # the first failed look stands, so nothing is written again
+                assert blinded == before
+        plain, blinded = (decide(record, seen, 100.0 + index).record for record in (plain, blinded))
+        assert isinstance(seen, Unknown) or blinded == plain
+
+
+def test_what_is_not_observed_is_told_with_time_and_reason_until_it_is_seen_again() -> None:
+    blind = decide(placed(), Unknown("the journal cannot be read"), 50.0)
+    assert blind.record.unobserved == Unobserved(since=50.0, reason="the journal cannot be read")
+    assert blind.events[0].message == "The run cannot be observed: the journal cannot be read."
+    assert decide(blind.record, Unknown("something else"), 60.0).record == blind.record
+    again = decide(blind.record, Seen(milestones=reached(3)), 110.0)
+    assert again.record == decide(placed(), Seen(milestones=reached(3)), 110.0).record
+    assert again.events[0].message == "The run is observed again, after 60 s."
 
 
 WAITS = {

@@ -37,7 +37,7 @@ SPEC: dict[str, Any] = to_ack(REQUEST)
 def a_job(status: str = "InProgress", secondary: str = "Downloading", **more: Any) -> Job:
     """A job as its service tells it; `more` are members of the description, or `tags`."""
     tags = more.pop("tags", OWNED)
-    extra = {name: more.pop(name) for name in ("stale_for", "waiting", "notices") if name in more}
+    extra = {name: more.pop(name) for name in ("stale_for", "unobserved", "waiting", "notices") if name in more}
     wire = {
         **REQUEST,
         "TrainingJobArn": ARN,

@@ -17,6 +17,7 @@ from trainyard.model.errors import (
     Unsupported,
     ValidationRefused,
 )
+from trainyard.model.observation import Unobserved
 from trainyard.model.problems import Problem
 from trainyard.operator import decide as deciding
 from trainyard.operator.case import Case, Create, Missing, Patch, Release, Retag, Settle, Stop, Unseen, Update
@@ -250,6 +251,13 @@ def test_a11_an_outage_keeps_what_was_known_and_says_since_when() -> None:
 
 def test_what_nobody_watches_is_unknown_with_its_age() -> None:
     status = told(case_of(running(), a_job(stale_for=100.0)))
+    assert conditions(status)["ACK.ResourceSynced"][0] == "Unknown"
+    assert status["unseenSince"] == "1970-01-12T13:45:00Z"
+
+
+def test_what_cannot_be_observed_is_unknown_with_its_age() -> None:
+    blind = Unobserved(since=NOW - 100.0, reason="the journal cannot be read")
+    status = told(case_of(running(), a_job(unobserved=blind)))
     assert conditions(status)["ACK.ResourceSynced"][0] == "Unknown"
     assert status["unseenSince"] == "1970-01-12T13:45:00Z"
 

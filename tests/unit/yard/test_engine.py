@@ -294,6 +294,8 @@ class EngineMachine(RuleBasedStateMachine):
         assert reasons.count("Accepted") == 1
         assert sum(reason in FINAL for reason in reasons) == record.status.is_final
         assert reasons.count("StopRequested") <= 1
+        blind = reasons.count("NotObserved") - reasons.count("ObservedAgain")
+        assert blind == (record.unobserved is not None) <= record.placed
         over = record.attempt - record.placed
         ends = reasons.count("Interrupted") + reasons.count("Lost")
         assert over - record.status.is_final <= ends <= over

@@ -250,7 +250,7 @@ class LocalRuntime:
         attempt.released.touch()
 
     def _read(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> Chunk:
-        complete = (atomic.read_json(attempt.journal) or {}).get("outcome") is not None
+        complete = _is_over(attempt)
         gap = _gap(attempt.log, offset) if stream.kind == "log" else 0
         cap = self._options.log_cap if stream.kind == "metrics" else sys.maxsize  # a file may claim any length
         try:
@@ -285,6 +285,13 @@ def _interpreter() -> str:
 
 def _dict(value: object) -> dict[str, str]:
     return dict(value) if isinstance(value, dict) else {}
+
+
+def _is_over(attempt: Attempt) -> bool:
+    """Whether the journal tells of an end; one that cannot be read tells of none, and hides no output."""
+    with suppress(OSError, ValueError):
+        return (atomic.read_json(attempt.journal) or {}).get("outcome") is not None
+    return False
 
 
 def _place_of(attempt: Attempt, stream: Stream) -> tuple[Path, str]:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from trainyard.model.keys import JobKey
-from trainyard.model.observation import StopCause
+from trainyard.model.observation import StopCause, Unobserved
 from trainyard.model.record import JobRecord, Metric, Placement, StopRequest, Transition
 from trainyard.model.resources import Resources
 from trainyard.model.spec import TrainingJobSpec
@@ -42,6 +42,7 @@ _ABSENT: dict[str, Any] = {
     "given_up": [],
     "transitions": [],
     "stop": None,
+    "unobserved": None,
     "final_metrics": None,
 }
 
@@ -64,6 +65,7 @@ def decode(text: str, version: int) -> JobRecord:
         "notices": tuple(plain["notices"]),
         "given_up": tuple(plain["given_up"]),
         "stop": None if plain["stop"] is None else _stop(plain["stop"]),
+        "unobserved": None if plain["unobserved"] is None else Unobserved(**plain["unobserved"]),
         "final_metrics": None
         if plain["final_metrics"] is None
         else tuple(Metric(**one) for one in plain["final_metrics"]),
