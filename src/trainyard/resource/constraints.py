@@ -181,7 +181,8 @@ def _both(path: str, conditions: Iterable[str]) -> str:
 def _fixed(conditions: Iterable[str], what: str) -> Rule:
     """A rule that holds once the job exists; a resource that is stuck in a terminal state may be mended by an edit."""
     free = f"!({_EXISTS}) || !has(oldSelf.spec) || !has(self.spec) || ({_STUCK})"
-    return _rule(f"{free} || ({' && '.join(conditions)})", f"{what} {_FIXED}", reason="FieldValueForbidden")
+    rule = f"{free} || ({' && '.join(conditions)})"
+    return _rule(rule, f"{what} {_FIXED}", reason="FieldValueForbidden", fieldPath=f".spec.{what}")
 
 
 def _count() -> str:
@@ -195,6 +196,7 @@ ROOT_RULES: tuple[Rule, ...] = (
         "(has(self.spec.trainingJobName) && self.spec.trainingJobName == oldSelf.spec.trainingJobName)",
         "trainingJobName cannot change once the job exists: it would be another job",
         reason="FieldValueForbidden",
+        fieldPath=".spec.trainingJobName",
     ),
     *(_fixed([_same(member)], member) for member in _WHOLE),
     *(_fixed([_same_or_default(member, default)], member) for member, default in _LATE.items()),
@@ -212,7 +214,7 @@ ROOT_RULES: tuple[Rule, ...] = (
     ),
     _fixed(
         [
-            "self.spec.outputDataConfig.s3OutputPath == oldSelf.spec.outputDataConfig.s3OutputPath",
+            _same("outputDataConfig.s3OutputPath"),
             *(_same_or_default(f"outputDataConfig.{name}", default) for name, default in _LATE_OUTPUT.items()),
         ],
         "outputDataConfig",
