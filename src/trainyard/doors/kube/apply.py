@@ -165,8 +165,8 @@ def applied(live: Body | None, config: Body, writer: Writer, schema: Schema, *, 
     if config.get("metadata", {}).get("managedFields"):
         raise ApplyRefused("metadata.managedFields must be nil")
     before = live or {}
-    managed = _managed(before) or _untracked(live, writer, _typed(schema))
     try:
+        managed = _managed(before) or _untracked(live, writer, _typed(schema))
         new, managed = _applied(before, config, managed, writer, _Rules(_typed(schema), force=force))
     except Ungroupable as error:
         raise ApplyRefused(f"failed to create typed patch object: {error}") from error
@@ -226,8 +226,11 @@ def _annotations(body: Body) -> Mapping[str, Any]:
 
 
 def _untracked(live: Body | None, writer: Writer, schema: Schema) -> Managed:
-    """The holder of everything in an object that nobody has kept books of."""
-    if live is None:
+    """The holder of everything in an object that nobody has kept books of. Raises Ungroupable.
+
+    An object that says nothing but empty lists has no fields, and nothing is unkept of it.
+    """
+    if live is None or not _own(fields_of(live, schema)):
         return {}
     found = _own(difference({}, live, schema).added)
     manager = Manager(BEFORE_FIRST_APPLY, UPDATE, writer.api_version)

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from trainyard.doors.kube.apply import LAST_APPLIED, ApplyConflict, ApplyRefused, Writer, applied, tracked
@@ -94,6 +94,8 @@ def played(operations: list[tuple[str, str, dict[str, Any], bool]]) -> dict[str,
 
 
 @given(OPERATIONS, SPECS)
+@example([], {"set": []})
+@example([("Apply", "p", {"list": [{"name": "a"}]}, False)], {"a": 0, "list": []})
 def test_applying_twice_is_applying_once(operations: list[Any], spec: dict[str, Any]) -> None:
     live = played(operations)
     before = copy.deepcopy(live)
