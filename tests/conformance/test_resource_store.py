@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,8 @@ from trainyard.ports.resources import (
     RevisionExpired,
 )
 from trainyard.stores.memory.resources import MemoryResourceStore
+from trainyard.stores.sqlite.database import Database
+from trainyard.stores.sqlite.resources import SqliteResourceStore
 
 JOBS = Collection("example.com", "jobs")
 OTHERS = Collection("", "configmaps")
@@ -28,13 +31,20 @@ Maker = Callable[[], ResourceStore]
 
 
 @contextmanager
-def memory() -> Iterator[Maker]:
+def memory(_folder: Path) -> Iterator[Maker]:
     yield lambda: MemoryResourceStore(log_kept=KEPT, progress=0.02)
 
 
-@pytest.fixture(params=[memory])
-def make(request: pytest.FixtureRequest) -> Iterator[Maker]:
-    with request.param() as maker:
+@contextmanager
+def sqlite(folder: Path) -> Iterator[Maker]:
+    database = Database(folder / "jobs.db")
+    with closing(database):
+        yield lambda: SqliteResourceStore(database, log_kept=KEPT, progress=0.02)
+
+
+@pytest.fixture(params=[memory, sqlite])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Maker]:
+    with request.param(tmp_path) as maker:
         yield maker
 
 
@@ -203,3 +213,27 @@ async def test_a_reader_that_falls_behind_the_log_is_told(store: ResourceStore) 
 async def test_a_revision_of_the_future_has_expired(store: ResourceStore) -> None:
     with pytest.raises(RevisionExpired):
         await seen(store.watch(JOBS, since=99), 1)
+
+
+async def test_another_process_s_writes_are_seen_and_everything_outlives_the_process(tmp_path: Path) -> None:
+    database, other = Database(tmp_path / "jobs.db"), Database(tmp_path / "jobs.db")
+    with closing(database), closing(other):
+        here, there = SqliteResourceStore(database), SqliteResourceStore(other)
+        watching = asyncio.create_task(seen(here.watch(JOBS, since=0), 1))
+        await there.create(key("a"), body("a"))
+        occurrences, _ = await watching
+        assert occurrences[0].entry.key.name == "a"
+        assert await here.get(key("a")) == await there.get(key("a"))
+    with closing(Database(tmp_path / "jobs.db")) as again:
+        kept = SqliteResourceStore(again)
+        assert await kept.revision() == 1
+        assert [entry.body for entry in (await kept.list(JOBS)).entries] == [body("a")]
+        assert (await kept.delete(key("a"), expect=1)).revision == 2
+
+
+async def test_revisions_go_on_though_every_object_and_most_of_the_log_is_gone(make: Maker) -> None:
+    store = make()
+    for _ in range(KEPT * 2):
+        entry = await store.create(key("a"), body("a"))
+        await store.delete(key("a"), expect=entry.revision)
+    assert await store.revision() == KEPT * 4

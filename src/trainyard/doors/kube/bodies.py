@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from starlette.requests import Request
 
+from trainyard.doors.kube import protobuf
 from trainyard.doors.kube.errors import LARGEST_BODY, bad_request, too_large, unsupported_media_type
 
 DEEPEST = 200  # levels of nesting; a manifest has ten
@@ -45,7 +46,9 @@ async def object_body(request: Request) -> Any:
         return parsed_json(raw)
     if kind == YAML_TYPE:
         return parsed_yaml(raw)
-    raise unsupported_media_type((JSON, YAML_TYPE))
+    if kind == protobuf.MEDIA_TYPE:
+        return protobuf.parsed(raw)
+    raise unsupported_media_type((JSON, YAML_TYPE, protobuf.MEDIA_TYPE))
 
 
 def parsed_json(raw: bytes) -> Any:

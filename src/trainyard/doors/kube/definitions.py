@@ -123,6 +123,7 @@ def kinds_of(definition: Body) -> Iterable[Kind]:
                 namespaced=spec["scope"] == "Namespaced", singular=names["singular"], list_kind=names["listKind"],
                 short_names=tuple(names.get("shortNames") or ()), categories=tuple(names.get("categories") or ()),
                 status="status" in subresources, counted=True, custom=True,
+                closing="deletionTimestamp" in definition["metadata"],
                 schema=version["schema"]["openAPIV3Schema"],
                 columns=tuple(_column(column) for column in version.get("additionalPrinterColumns") or ()) or (_AGE,),
                 selectable=tuple(

@@ -122,10 +122,10 @@ def forbidden(kind: Kind, name: str, why: str, causes: Sequence[Cause] = ()) -> 
     return Refused(403, "Forbidden", message, details)
 
 
-def method_not_allowed(kind: Kind | None = None) -> Refused:
+def method_not_allowed(kind: Kind, why: str = "") -> Refused:
     """This kind does not do that."""
-    details = _details(kind, "") if kind else {}
-    return Refused(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", details)
+    message = why or "the server does not allow this method on the requested resource"
+    return Refused(405, "MethodNotAllowed", message, _details(kind, ""))
 
 
 def not_acceptable(types: Sequence[str]) -> Refused:
@@ -142,6 +142,17 @@ def unsupported_media_type(types: Sequence[str]) -> Refused:
 def too_large() -> Refused:
     """The body is over the limit."""
     return Refused(413, "RequestEntityTooLarge", f"Request entity too large: limit is {LARGEST_BODY}")
+
+
+def too_large_patch(message: str) -> Refused:
+    """The patch does more than is allowed."""
+    return Refused(413, "RequestEntityTooLarge", message)
+
+
+def invalid_patch(kind: Kind, name: str, message: str) -> Refused:
+    """The patch is well-formed and does not fit the object."""
+    text = f"the server rejected our request due to an error in our request: {message}"
+    return Refused(422, "Invalid", text, _details(kind, name))
 
 
 def expired(message: str) -> Refused:

@@ -16,6 +16,7 @@ class Column:
     """One printer column, as CustomResourceDefinitions declare them. Priority above 0 shows in wide output only.
 
     path: a JSONPath without braces, `.status.phase`.
+    cell: computes what no path can say, instead of it.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Column:
     priority: int = 0
     description: str = ""
     format: str = ""
+    cell: Callable[[Body], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Kind:
     free      : a PUT without resourceVersion overwrites.
     schema    : the OpenAPI v3 schema of an object.
     custom    : defined by a stored CustomResourceDefinition.
+    closing   : the definition is being deleted, and takes no new objects.
+    review    : a question that is answered and not stored.
     stored_as : the collection of another group that holds the objects, if not the kind's own.
     form      : how the objects of that collection look in this version.
     selectable: fields besides metadata.name and metadata.namespace that a field selector may name.
@@ -61,6 +65,8 @@ class Kind:
     counted: bool = False
     free: bool = False
     custom: bool = False
+    closing: bool = False
+    review: bool = False
     schema: dict[str, Any] = field(default_factory=dict)
     columns: tuple[Column, ...] = ()
     selectable: tuple[str, ...] = ()

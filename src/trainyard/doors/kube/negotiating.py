@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainyard.doors.kube.answers import JSON
 from trainyard.doors.kube.errors import not_acceptable
 
-JSON = "application/json"
 _KNOWN = (JSON,)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from trainyard.doors.kube import objects, strategies
 from trainyard.doors.kube.builtin import AT_START, DEFINITION, NAMESPACE, NAMESPACES
+from trainyard.doors.kube.definitions import CLEANUP
 from trainyard.doors.kube.errors import (
     Cause,
     already_exists,
@@ -16,6 +17,7 @@ from trainyard.doors.kube.errors import (
     forbidden,
     invalid,
     invalid_value,
+    method_not_allowed,
     not_found,
 )
 from trainyard.doors.kube.kinds import Kind
@@ -45,8 +47,9 @@ class Writing:
 
     async def create(self, kind: Kind, namespace: str, given: Body, options: WriteOptions) -> Outcome:
         """Store a new object. Raises Refused."""
-        body = _addressed(kind, given, namespace)
-        body = self._named(body)
+        if kind.closing:
+            raise method_not_allowed(kind, "create not allowed while custom resource definition is terminating")
+        body = self._named(_addressed(kind, given, namespace))
         name = body["metadata"].get("name", "")
         if kind.namespaced:
             await self._living_namespace(kind, namespace, name)
@@ -119,7 +122,7 @@ class Writing:
     async def _deleted(self, kind: Kind, entry: Entry, options: DeleteOptions) -> Outcome:
         old = kind.shown(entry)
         _, warnings = await self._asked(Operation.DELETE, kind, old, old)
-        finalizers = _finalizers(old, options.propagation)
+        finalizers = _finalizers(kind, old, options.propagation)
         if not finalizers and not _held(kind, old):
             if not options.dry_run:
                 await self._removed(kind, entry, old)
@@ -128,6 +131,7 @@ class Writing:
         if options.dry_run:
             return Outcome(dying, 200, warnings)
         written = await self._world.store.put(entry.key, kind.kept(dying), expect=entry.revision)
+        await self._wrote(kind)
         return Outcome(kind.shown(written), 200, warnings)
 
     async def _removed(self, kind: Kind, entry: Entry, last: Body) -> Entry:
@@ -246,9 +250,11 @@ def _other_uid(given: object, theirs: object) -> str:
     return f"Precondition failed: UID in precondition: {given}, UID in object meta: {theirs}"
 
 
-def _finalizers(old: Body, propagation: str) -> list[str]:
-    """The finalizers that hold a deleted object: its own, and the one that its dependents' fate asks for."""
+def _finalizers(kind: Kind, old: Body, propagation: str) -> list[str]:
+    """The finalizers that hold a deleted object: its own, and those that the fate of what hangs on it asks for."""
     own: list[str] = old["metadata"].get("finalizers", [])
+    if kind is DEFINITION and not objects.is_dying(old):
+        own = [*own, CLEANUP]
     if propagation == "":
         return own
     rest = [name for name in own if name not in (FOREGROUND, ORPHAN)]
