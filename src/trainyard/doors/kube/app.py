@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from trainyard.doors.kube import reviews, tables
+from trainyard.doors.kube import applying, reviews, tables
 from trainyard.doors.kube.answers import Answer, Stream
 from trainyard.doors.kube.bodies import media_type, object_body, raw_body
 from trainyard.doors.kube.builtin import AT_START, NAMESPACE
@@ -49,7 +49,7 @@ class KubeDoor:
         await self._world.registry.refresh()
         for name in AT_START:
             with suppress(Refused):
-                await self._writing.create(NAMESPACE, "", {"metadata": {"name": name}}, WriteOptions())
+                await self._writing.create(NAMESPACE, "", {"metadata": {"name": name}}, WriteOptions(agent="trainyard"))
         following = asyncio.create_task(self._world.registry.follow())
         collecting = asyncio.create_task(Collector(self._world, self._writing).run())
         try:
@@ -124,7 +124,7 @@ class KubeDoor:
                 return Answer(render.list(await self._reading.list(kind, target.namespace, options)))
             case "POST" if kind.namespaced == bool(target.namespace):
                 body = await _required_body(request)
-                return render.outcome(await self._writing.create(kind, target.namespace, body, write_options(query)))
+                return render.outcome(await self._writing.create(kind, target.namespace, body, _options(request)))
             case "DELETE" if kind.namespaced == bool(target.namespace):
                 return Answer(render.list(await self._delete_all(request, kind, target)))
         raise method_not_allowed(kind)
@@ -136,18 +136,23 @@ class KubeDoor:
             case "GET":
                 return Answer(render.one(await self._reading.get(kind, namespace, name)))
             case "PUT":
-                body, options = await _required_body(request), write_options(query)
+                body, options = await _required_body(request), _options(request)
                 replaced = self._writing.replace(kind, namespace, name, body, options, subresource=target.subresource)
                 return render.outcome(await replaced)
             case "PATCH":
-                change = change_of(kind, media_type(request), await raw_body(request))
-                options = write_options(query)
-                changed = self._writing.change(kind, namespace, name, change, options, subresource=target.subresource)
-                return render.outcome(await changed)
+                return render.outcome(await self._patch(request, kind, target))
             case "DELETE" if not target.subresource:
                 deletion = delete_options(query, await object_body(request))
                 return render.outcome(await self._writing.delete(kind, namespace, name, deletion))
         raise method_not_allowed(kind)
+
+    async def _patch(self, request: Request, kind: Kind, target: Target) -> Outcome:
+        where, subresource = (kind, target.namespace, target.name), target.subresource
+        options, raw, media = _options(request), await raw_body(request), media_type(request)
+        if media == applying.MEDIA_TYPE:
+            config = applying.configuration(kind, raw, options, subresource)
+            return await self._writing.apply(*where, config, options, subresource=subresource)
+        return await self._writing.change(*where, change_of(kind, media, raw), options, subresource=subresource)
 
     async def _delete_all(self, request: Request, kind: Kind, target: Target) -> Objects:
         """Delete every object in view; the answer lists them as they were."""
@@ -222,6 +227,10 @@ async def _required_body(request: Request) -> Any:
     if body is None:
         raise bad_request("the request has no body")
     return body
+
+
+def _options(request: Request) -> WriteOptions:
+    return write_options(request.query_params, request.headers.get("user-agent", ""))
 
 
 def _failed(refused: Refused) -> Answer:

@@ -196,7 +196,7 @@ class Collector:
         await self._change(kind, key, change)
 
     async def _change(self, kind: Kind, key: ResourceKey, change: Change) -> None:
-        await self._writing.change(kind, key.namespace, key.name, change, WriteOptions())
+        await self._writing.change(kind, key.namespace, key.name, change, WriteOptions(agent="trainyard"))
 
 
 def _owners(body: Body) -> list[Body]:

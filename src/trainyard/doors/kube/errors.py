@@ -108,6 +108,12 @@ def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> Refused:
     return Refused(422, "Invalid", f'{qualified} "{name}" is invalid: {summary}', details)
 
 
+def unsupported_request(field: str, message: str, reason: str = "FieldValueRequired") -> Refused:
+    """An option of the request is wrong."""
+    cause = {"reason": reason, "message": message, "field": field}
+    return Refused(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: {field}: {message}', {"causes": [cause]})
+
+
 def bad_request(message: str) -> Refused:
     """The request cannot be understood."""
     return Refused(400, "BadRequest", message)

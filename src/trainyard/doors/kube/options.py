@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trainyard.doors.kube.errors import Refused, bad_request
+from trainyard.doors.kube.errors import Refused, bad_request, unsupported_request
 
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"", "0", "f", "F", "false", "FALSE", "False"})
@@ -14,12 +14,19 @@ _FALSE = frozenset({"", "0", "f", "F", "false", "FALSE", "False"})
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How a write is to be done. `field_validation`: Strict, Warn or Ignore unknown fields."""
+    """How a write is to be done.
+
+    field_validation: Strict, Warn or Ignore unknown fields.
+    agent           : the client's program, the manager of the fields where it names none.
+    applies         : the object is an applied one: its managed fields are right as they are.
+    """
 
     dry_run: bool = False
     field_validation: str = "Warn"
     field_manager: str = ""
     force: bool = False
+    agent: str = ""
+    applies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,8 @@ class ListOptions:
     timeout: float | None = None
 
 
-def write_options(query: Mapping[str, str]) -> WriteOptions:
-    """From the query of a write. Raises Refused."""
+def write_options(query: Mapping[str, str], agent: str = "") -> WriteOptions:
+    """From the query of a write and its User-Agent. Raises Refused."""
     validation = query.get("fieldValidation") or "Warn"
     if validation not in ("Strict", "Warn", "Ignore"):
         raise _unsupported("fieldValidation", validation, "Ignore, Strict, Warn")
@@ -57,7 +64,11 @@ def write_options(query: Mapping[str, str]) -> WriteOptions:
     if len(manager) > 128 or not manager.isprintable():
         raise _unsupported("fieldManager", manager[:128], "up to 128 printable characters")
     return WriteOptions(
-        _dry_run([query["dryRun"]] if query.get("dryRun") else []), validation, manager, _flag(query, "force")
+        dry_run=_dry_run([query["dryRun"]] if query.get("dryRun") else []),
+        field_validation=validation,
+        field_manager=manager,
+        force=_flag(query, "force"),
+        agent=agent.split("/", maxsplit=1)[0][:128] if agent.isprintable() else "",
     )
 
 
@@ -140,6 +151,6 @@ def _propagation(policy: Any, orphans: Any) -> str:
 
 
 def _unsupported(field: str, value: str, known: str) -> Refused:
-    message = f'{field}: Unsupported value: "{value}": supported values: {known}'
-    cause = {"reason": "FieldValueNotSupported", "message": message.split(": ", 1)[1], "field": field}
-    return Refused(422, "Invalid", f' "" is invalid: {message}'.strip(), {"causes": [cause]})
+    return unsupported_request(
+        field, f'Unsupported value: "{value}": supported values: {known}', "FieldValueNotSupported"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainyard.doors.kube.applying import MEDIA_TYPE as APPLY_PATCH
 from trainyard.doors.kube.bodies import parsed_json
 from trainyard.doors.kube.errors import Refused, bad_request, invalid_patch, too_large_patch, unsupported_media_type
 from trainyard.doors.kube.kinds import Kind
@@ -15,12 +16,11 @@ from trainyard.ports.resources import Body
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
 
 
 def media_types(kind: Kind) -> tuple[str, ...]:
     """The patches that a kind takes: strategic ones are for built-in kinds, whose lists' keys are known."""
-    return (JSON_PATCH, MERGE_PATCH, *(() if kind.custom else (STRATEGIC_PATCH,)))
+    return (JSON_PATCH, MERGE_PATCH, *(() if kind.custom else (STRATEGIC_PATCH,)), APPLY_PATCH)
 
 
 def change_of(kind: Kind, media: str, raw: bytes) -> Change:

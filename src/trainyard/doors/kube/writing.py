@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from trainyard.doors.kube import objects, strategies
+from trainyard.doors.kube.applying import with_books, with_configuration
 from trainyard.doors.kube.builtin import AT_START, DEFINITION, NAMESPACE, NAMESPACES
 from trainyard.doors.kube.definitions import CLEANUP
 from trainyard.doors.kube.errors import (
     Cause,
+    Refused,
     already_exists,
     bad_request,
     conflict,
@@ -54,7 +56,7 @@ class Writing:
         if kind.namespaced:
             await self._living_namespace(kind, namespace, name)
         born = objects.born(kind, body, uid=self._world.uid(), now=self._world.now())
-        judged, warnings = await self._judged(Operation.CREATE, kind, born, None)
+        judged, warnings = await self._judged(Operation.CREATE, kind, born, None, options)
         entry = await self._stored(kind, ResourceKey(kind.collection, namespace, name), judged, options)
         return Outcome(kind.shown(entry) if entry.revision else judged, 201, warnings)
 
@@ -89,6 +91,30 @@ class Writing:
                 continue
         raise conflict(kind, name)
 
+    async def apply(
+        self, kind: Kind, namespace: str, name: str, config: Body, options: WriteOptions, *, subresource: str = ""
+    ) -> Outcome:
+        """The object with a configuration applied to it, made if there is none. Raises Refused."""
+        applies = replace(options, applies=True)
+        given = _addressed(kind, config, namespace, name)
+
+        def change(body: Body) -> Body:
+            return with_configuration(kind, body, given, options, subresource, self._world.now())
+
+        for _ in range(TRIES):
+            try:
+                return await self.change(kind, namespace, name, change, applies, subresource=subresource)
+            except Refused as refused:
+                if refused.code != 404 or subresource:
+                    raise
+            made = with_configuration(kind, None, given, options, subresource, self._world.now())
+            try:
+                return await self.create(kind, namespace, made, applies)
+            except Refused as refused:
+                if refused.reason != "AlreadyExists":
+                    raise
+        raise conflict(kind, name)
+
     async def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions) -> Outcome:
         """Remove an object, or mark it as dying while finalizers hold it. Raises Refused."""
         if kind is NAMESPACE and name in AT_START:
@@ -110,7 +136,7 @@ class Writing:
     ) -> Outcome:
         old = kind.shown(entry)
         new = objects.status_changed(old, wanted) if subresource == "status" else objects.changed(kind, old, wanted)
-        judged, warnings = await self._judged(Operation.UPDATE, kind, new, old)
+        judged, warnings = await self._judged(Operation.UPDATE, kind, new, old, options, subresource)
         if options.dry_run:
             return Outcome(judged, 200, warnings)
         if objects.is_dying(judged) and not _held(kind, judged):
@@ -161,10 +187,19 @@ class Writing:
             await self._world.registry.refresh()
 
     async def _judged(
-        self, operation: Operation, kind: Kind, body: Body, old: Body | None
+        self,
+        operation: Operation,
+        kind: Kind,
+        body: Body,
+        old: Body | None,
+        options: WriteOptions,
+        subresource: str = "",
     ) -> tuple[Body, tuple[str, ...]]:
         """The completed object, once it breaks no rule and no hook objects."""
-        whole = strategies.completed(kind, body, self._world.now())
+        now = self._world.now()
+        whole = strategies.completed(kind, body, now)
+        if not options.applies:
+            whole = with_books(kind, old, whole, options, subresource, now)
         causes = [*objects.causes_of(kind, whole, old), *strategies.causes_of(kind, whole, old)]
         if causes:
             raise invalid(kind, whole["metadata"].get("name", ""), causes)
