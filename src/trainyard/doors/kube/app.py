@@ -11,6 +11,8 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from trainyard.access.callers import OWNER, Caller
+from trainyard.access.guard import Denied
 from trainyard.doors.kube import applying, reviews, tables
 from trainyard.doors.kube.answers import Answer, Stream
 from trainyard.doors.kube.bodies import media_type, object_body, raw_body
@@ -78,7 +80,7 @@ class KubeDoor:
             return _failed(unavailable(str(error), error.after))
         except TrainyardError as error:
             return _failed(Refused(500, "InternalError", f"Internal error occurred: {error}"))
-        except ClientDisconnect:
+        except (ClientDisconnect, Denied):
             raise
         except Exception:  # noqa: BLE001 - a bug answers 500, and the log has it
             _log.exception("%s %s", request.method, request.url.path)
@@ -96,6 +98,7 @@ class KubeDoor:
         kind = self._kind(target)
         if kind.review:
             return await self._review(request, kind)
+        reviews.permit(_caller(request), request.method, kind, target)
         return await (self._one(request, kind, target) if target.name else self._all(request, kind, target))
 
     def _kind(self, target: Target) -> Kind:
@@ -109,9 +112,7 @@ class KubeDoor:
     async def _review(self, request: Request, kind: Kind) -> Answer:
         if request.method != "POST":
             raise method_not_allowed(kind)
-        caller = request.scope.get("caller")
-        user, may_write = (caller.name, caller.may_write) if caller else ("anonymous", True)
-        return Answer(reviews.answered(kind, await _required_body(request), user=user, may_write=may_write), 201)
+        return Answer(reviews.answered(kind, await _required_body(request), _caller(request)), 201)
 
     async def _all(self, request: Request, kind: Kind, target: Target) -> Answer | Stream:
         query, render = request.query_params, self._renderer(request, kind)
@@ -227,6 +228,11 @@ async def _required_body(request: Request) -> Any:
     if body is None:
         raise bad_request("the request has no body")
     return body
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.scope.get("caller", OWNER)
+    return caller
 
 
 def _options(request: Request) -> WriteOptions:

@@ -232,7 +232,7 @@ def _untracked(live: Body | None, writer: Writer, schema: Schema) -> Managed:
     """
     if live is None or not _own(fields_of(live, schema)):
         return {}
-    found = _own(difference({}, live, schema).added)
+    found = _own(difference({}, live, schema).added - frozenset(empty_parts(live, schema)))
     manager = Manager(BEFORE_FIRST_APPLY, UPDATE, writer.api_version)
     return {manager: Held(found, writer.api_version, writer.now)}
 

@@ -1,0 +1,217 @@
+"""The gate before an ASGI application: who asks is known, and no request is larger or slower than allowed.
+
+On loopback the peer must be our own user (or root), the Host header must name this machine (a web page that was
+rebound to 127.0.0.1 names another), and there is no Origin (browsers have no business here). Beyond loopback a bearer
+token says who asks. The caller stands in `scope["caller"]` afterwards. Nothing that a request says is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trainyard.access import peers
+from trainyard.access.callers import OWNER, Caller
+from trainyard.access.tokens import Tokens
+from trainyard.model.errors import TrainyardError
+
+LARGEST_HEADERS = 64 * 1024  # bytes, all together
+MOST_HEADERS = 100
+
+
+class Denied(Exception):  # noqa: N818 - an answer, not a fault
+    """A request that does not get through: status code, the API's word for it, a sentence, more headers."""
+
+    def __init__(self, code: int, reason: str, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request may be: bytes of body, seconds until the body is here."""
+
+    body: int = 3 * 1024 * 1024
+    seconds: float = 60.0
+
+
+Judge = Callable[[Scope], Caller]
+Render = Callable[[Denied], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Loopback:
+    """The judge of a loopback listener. `uids`: whose processes may connect."""
+
+    uids: frozenset[int] = field(default_factory=lambda: frozenset({os.geteuid(), 0}))
+    owner_of: Callable[[peers.Address, peers.Address], int | None] = peers.owner_of
+
+    def __call__(self, scope: Scope) -> Caller:
+        """The owner. Raises Denied."""
+        host = _header(scope, b"host") or ""
+        if _host_name(host) not in peers.LOCAL_NAMES:
+            raise Denied(403, "Forbidden", "this server answers to localhost, 127.0.0.1 and [::1] alone")
+        if _header(scope, b"origin") is not None:
+            raise Denied(403, "Forbidden", "this server does not answer web pages")
+        client, server = scope.get("client"), scope.get("server")
+        owner = self.owner_of(tuple(client), tuple(server)) if client and server else None
+        if owner not in self.uids:
+            raise Denied(403, "Forbidden", "this server answers the user who started it alone")
+        return OWNER
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """The judge of a listener beyond loopback: tokens, read anew whenever `load` does."""
+
+    load: Callable[[], Tokens]
+
+    def __call__(self, scope: Scope) -> Caller:
+        """Whose token it is. Raises Denied."""
+        scheme, _, token = (_header(scope, b"authorization") or "").partition(" ")
+        caller = self.load().caller(token.strip()) if scheme.lower() == "bearer" else None
+        if caller is None:
+            raise Denied(401, "Unauthorized", "Unauthorized", ((b"www-authenticate", b"Bearer"),))
+        return caller
+
+
+def nobody_else(_scope: Scope) -> Caller:
+    """The judge of a unix socket: the file's mode has judged already."""
+    return OWNER
+
+
+def require_safe(host: str, *, certificate: Path | None, key: Path | None, tokens: Tokens) -> None:
+    """Raises TrainyardError for an address beyond loopback without TLS or without tokens."""
+    if peers.is_loopback(host):
+        return
+    if certificate is None or key is None:
+        raise TrainyardError(
+            f"{host} can be reached from other machines: name a certificate and its key (--tls-cert, --tls-key), or "
+            "listen on 127.0.0.1."
+        )
+    if not tokens.callers:
+        raise TrainyardError(
+            f"{host} can be reached from other machines, and no token is known: make one with "
+            "`trainyard kubeconfig --user NAME --role ROLE`, or listen on 127.0.0.1."
+        )
+
+
+def _plain(denied: Denied) -> bytes:
+    return json.dumps({"code": denied.code, "reason": denied.reason, "message": denied.message}).encode()
+
+
+_LIMITS = Limits()
+
+
+class Guard:
+    """The middleware."""
+
+    def __init__(self, app: ASGIApp, judge: Judge, limits: Limits = _LIMITS, render: Render = _plain) -> None:
+        self._app = app
+        self._judge = judge
+        self._limits = limits
+        self._render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        try:
+            self._refuse_large(scope)
+            caller = self._judge(scope)
+        except Denied as denied:
+            await self._answer(denied, send)
+            return
+        await self._through({**scope, "caller": caller}, receive, send)
+
+    async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = _Body(receive, self._limits)
+        started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, body.receive, noting)
+        except Denied as denied:
+            if not started:
+                await self._answer(denied, send)
+
+    def _refuse_large(self, scope: Scope) -> None:
+        headers = scope["headers"]
+        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
+            raise Denied(431, "RequestHeaderFieldsTooLarge", "the request has too many headers")
+        length = _header(scope, b"content-length") or "0"
+        if not length.isdigit() or len(length) > 15 or int(length) > self._limits.body:
+            raise _too_large(self._limits)
+
+    async def _answer(self, denied: Denied, send: Send) -> None:
+        body = self._render(denied)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *denied.headers,
+        ]
+        await send({"type": "http.response.start", "status": denied.code, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+class _Body:
+    """A request's body as it arrives: bounded in bytes and in time. What follows the body is not."""
+
+    def __init__(self, receive: Receive, limits: Limits) -> None:
+        self._receive = receive
+        self._limits = limits
+        self._deadline = asyncio.get_running_loop().time() + limits.seconds
+        self._size = 0
+        self._whole = False
+
+    async def receive(self) -> Message:
+        """The next message. Raises Denied."""
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise Denied(408, "Timeout", "the request's body did not arrive in time") from error
+        self._size += len(message.get("body", b""))
+        if self._size > self._limits.body:
+            raise _too_large(self._limits)
+        self._whole = not message.get("more_body", False)
+        return message
+
+
+def _too_large(limits: Limits) -> Denied:
+    return Denied(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limits.body}")
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    """A header's value; two of one name count as a wrong one."""
+    values = [value for key, value in scope["headers"] if key.lower() == name]
+    if not values:
+        return None
+    return values[0].decode("latin-1") if len(values) == 1 else "\0"
+
+
+def _host_name(host: str) -> str:
+    """The Host header without its port: names, IPv4, [IPv6]."""
+    name = host.lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0]
