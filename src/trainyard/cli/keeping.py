@@ -21,6 +21,7 @@ from trainyard.model.errors import ResourceNotFound
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.wiring import examining, serving
 from trainyard.wiring.home import Home
+from trainyard.wiring.listeners import KubeListener
 from trainyard.wiring.session import Session
 
 
@@ -86,16 +87,30 @@ def doctor_command(form: str) -> None:
 @click.command("serve")
 @click.option("--drain-timeout", type=float, default=30.0, show_default=True, help="Seconds for requests to end.")
 @click.option("--check", is_flag=True, help="Only ask the server of this home how it is; exit status 0 is well.")
-def serve_command(drain_timeout: float, *, check: bool) -> None:
-    """Lead the engine until SIGTERM; health and metrics are answered on control.sock in the home.
+@click.option("--kube-host", default="127.0.0.1", show_default=True, help="Where Kubernetes clients are answered.")
+@click.option("--kube-port", type=click.IntRange(0, 65535), help="The port for them; 0 for any.  [default: 7446]")
+@click.option("--tls-cert", type=click.Path(path_type=Path, exists=True), help="A certificate, beyond loopback.")
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its key.")
+def serve_command(
+    drain_timeout: float,
+    kube_host: str,
+    kube_port: int | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    *,
+    check: bool,
+) -> None:
+    """Lead the engine until SIGTERM, and be a Kubernetes API for TrainingJobs.
 
-    Commands beside it hand their jobs to it. On SIGTERM it starts no more jobs, lets requests end and goes; jobs that
-    run go on, and are led by whoever comes next.
+    kubectl and every Kubernetes client work with it: see `trainyard kubeconfig`. Health and metrics are answered on
+    control.sock in the home. Commands beside it hand their jobs to it. On SIGTERM it starts no more jobs, lets requests
+    end and goes; jobs that run go on, and are led by whoever comes next.
     """
     if check:
         well, words = serving.health(Home.open(click.get_current_context().find_root().obj["home"]))
         click.echo(words, err=not well)
         sys.exit(0 if well else 1)
+    kube = KubeListener(host=kube_host, port=kube_port, certificate=tls_cert, key=tls_key)
 
     async def serve(session: Session) -> None:
         stopping = asyncio.Event()
@@ -104,7 +119,7 @@ def serve_command(drain_timeout: float, *, check: bool) -> None:
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, stopping.set)
         click.echo(f"serving {session.home.path}; control socket {session.home.control_socket}", err=True)
-        await serving.serve(session, stopping, drain_timeout)
+        await serving.serve(session, stopping, drain_timeout, kube)
 
     with_session(serve, lead=True)
 

@@ -33,6 +33,7 @@ VERBS = {
     "df": ("keeping", "Show what takes the home's space."),
     "doctor": ("keeping", "Check this machine and say where everything is."),
     "serve": ("keeping", "Lead the engine as a server."),
+    "kubeconfig": ("connecting", "Print how kubectl reaches a server."),
     "completion": ("keeping", "Print the shell completion script."),
     "version": ("keeping", "Show the versions of what matters here."),
 }

@@ -49,6 +49,21 @@ class Home:
         return self.path / "control.sock"
 
     @property
+    def kube_socket(self) -> Path:
+        """Where `serve` answers Kubernetes clients of this home's owner."""
+        return self.path / "kube.sock"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """How Kubernetes clients reach the present or last server."""
+        return self.path / "kubeconfig"
+
+    @property
+    def tokens(self) -> Path:
+        """Who may use a server beyond loopback, by the hashes of their tokens."""
+        return self.path / "tokens.json"
+
+    @property
     def server_lock(self) -> Path:
         """Held by the home's one `serve`, whose process number stands in it."""
         return self.path / "serve.lock"

@@ -7,28 +7,31 @@ import fcntl
 import http.client
 import importlib.util
 import os
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from trainyard.model.errors import TrainyardError, Unsupported
 from trainyard.wiring.home import Home
+from trainyard.wiring.listeners import KubeListener
 from trainyard.wiring.session import Session
+from trainyard.wiring.sockets import unix_listener
 
 _PATIENCE = 5.0  # seconds that a server has to say how it is
 _COUNT = 1.0  # seconds between counts for /healthz and /metrics
 
 
-async def serve(session: Session, stopping: asyncio.Event, drain_timeout: float) -> None:
-    """Answer on the control socket until `stopping`; running jobs go on without us.
+async def serve(session: Session, stopping: asyncio.Event, drain_timeout: float, kube: KubeListener) -> None:
+    """Answer on the control socket and as a Kubernetes API until `stopping`; running jobs go on without us.
 
     Raises TrainyardError where another server holds the home.
     """
     if importlib.util.find_spec("uvicorn") is None:
         raise Unsupported("`serve` needs its extra: pip install 'trainyard[serve]'.")
     with _only_server(session.home):
-        async with _answering(session, stopping, drain_timeout):
+        from trainyard.wiring.kube import kube_serving
+
+        async with _answering(session, stopping, drain_timeout), kube_serving(session.home, kube):
             await stopping.wait()
             session.engine.placing = False  # what runs goes on; what waits is for the next leader
 
@@ -62,7 +65,7 @@ async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: f
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    with _control_socket(session.home) as listener:
+    with unix_listener(session.home.path, session.home.control_socket.name) as listener:
         counting, serving = asyncio.create_task(count()), asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield
@@ -110,19 +113,3 @@ def _only_server(home: Home) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-@contextmanager
-def _control_socket(home: Home) -> Iterator[socket.socket]:
-    """The listening socket, named below the home's open folder: its path may be longer than 108 bytes."""
-    folder = os.open(home.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        home.control_socket.unlink(missing_ok=True)
-        listener.bind(f"/proc/self/fd/{folder}/{home.control_socket.name}")
-        home.control_socket.chmod(0o600)
-        yield listener
-    finally:
-        listener.close()
-        os.close(folder)
-        home.control_socket.unlink(missing_ok=True)

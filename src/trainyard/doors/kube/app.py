@@ -16,7 +16,7 @@ from trainyard.access.guard import Denied
 from trainyard.doors.kube import applying, reviews, tables
 from trainyard.doors.kube.answers import Answer, Stream
 from trainyard.doors.kube.bodies import media_type, object_body, raw_body
-from trainyard.doors.kube.builtin import AT_START, NAMESPACE
+from trainyard.doors.kube.builtin import AT_START, DEFINITION, NAMESPACE
 from trainyard.doors.kube.collecting import Collector
 from trainyard.doors.kube.documents import DocumentPaths
 from trainyard.doors.kube.errors import Refused, bad_request, internal, method_not_allowed, no_such_place, unavailable
@@ -60,6 +60,11 @@ class KubeDoor:
             for task in (following, collecting):
                 task.cancel()
             await asyncio.gather(following, collecting, return_exceptions=True)
+
+    async def install(self, definition: Body) -> None:
+        """See to it that a CustomResourceDefinition is served as given. Raises Refused."""
+        options = WriteOptions(field_manager="trainyard", force=True)
+        await self._writing.apply(DEFINITION, "", definition["metadata"]["name"], definition, options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""

@@ -1,0 +1,54 @@
+"""kubeconfig: how Kubernetes clients reach a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from trainyard.access.callers import Role
+from trainyard.model.errors import TrainyardError
+from trainyard.wiring.home import Home
+
+
+@click.command("kubeconfig")
+@click.option("--user", help="Make a token for this name, for a server beyond loopback. It is shown this once.")
+@click.option("--role", type=click.Choice([str(one) for one in Role]), default=str(Role.READ), show_default=True)
+@click.option("--namespace", "namespaces", multiple=True, help="Hold the token to this namespace; may be repeated.")
+@click.option("--server", help="The server's URL, as clients see it: https://HOST:PORT.")
+@click.option("--ca", type=click.Path(path_type=Path, exists=True), help="The certificate that clients are to trust.")
+@click.pass_context
+def kubeconfig_command(
+    context: click.Context,
+    user: str | None,
+    role: str,
+    namespaces: tuple[str, ...],
+    server: str | None,
+    ca: Path | None,
+) -> None:
+    """Print a kubeconfig for `trainyard serve`.
+
+    Without options: the one that the server of this home wrote; it needs no token, for the server knows its user.
+    """
+    from trainyard.access import tokens
+    from trainyard.wiring.kube import kubeconfig
+
+    home = Home.open(context.obj["home"])
+    if user is None:
+        click.echo(_written(home), nl=False)
+        click.echo(f"export KUBECONFIG={home.kubeconfig}", err=True)
+        return
+    if server is None:
+        raise click.UsageError("--user needs --server: the URL that its owner is to use.")
+    token = tokens.add(home.tokens, user, Role(role), namespaces)
+    namespace = namespaces[0] if namespaces else "default"
+    click.echo(kubeconfig(server, token=token, authority=ca, namespace=namespace).decode())
+
+
+def _written(home: Home) -> str:
+    try:
+        return home.kubeconfig.read_text(encoding="utf-8") + "\n"
+    except FileNotFoundError:
+        raise TrainyardError(
+            f"No server has answered Kubernetes clients from {home.path} yet: start `trainyard serve`."
+        ) from None
