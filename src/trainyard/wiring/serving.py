@@ -7,6 +7,7 @@ import fcntl
 import http.client
 import importlib.util
 import os
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
