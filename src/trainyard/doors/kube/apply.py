@@ -232,7 +232,10 @@ def _untracked(live: Body | None, writer: Writer, schema: Schema) -> Managed:
     """
     if live is None or not _own(fields_of(live, schema)):
         return {}
-    found = _own(difference({}, live, schema).added - frozenset(empty_parts(live, schema)))
+    try:
+        found = _own(fields_of(live, schema))
+    except Ungroupable:
+        found = _own(difference({}, live, schema).added)
     manager = Manager(BEFORE_FIRST_APPLY, UPDATE, writer.api_version)
     return {manager: Held(found, writer.api_version, writer.now)}
 

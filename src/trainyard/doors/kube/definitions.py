@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainyard.doors.kube.errors import Cause, invalid_value, required, unsupported_value
+from trainyard.doors.kube.jsonpath import PathRefused, steps
 from trainyard.doors.kube.kinds import Column, Kind
 from trainyard.doors.kube.objects import timestamp
+from trainyard.doors.kube.rules import unsound_rules
+from trainyard.doors.kube.structural import structural_causes
 from trainyard.ports.resources import Body
 
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"  # the finalizer that keeps a definition until its objects went
@@ -91,10 +94,23 @@ def _version_causes(versions: Any) -> list[Cause]:
             causes.append(required(f"{path}.name"))
         if not isinstance((version.get("schema") or {}).get("openAPIV3Schema"), dict):
             causes.append(required(f"{path}.schema.openAPIV3Schema", "schemas are required"))
+        else:
+            schema = version["schema"]["openAPIV3Schema"]
+            causes += structural_causes(schema, f"{path}.schema.openAPIV3Schema")
+            causes += unsound_rules(schema, f"{path}.schema.openAPIV3Schema")
         for place, column in enumerate(version.get("additionalPrinterColumns") or ()):
-            if not isinstance(column, dict) or not all(_text(column.get(key)) for key in ("name", "type", "jsonPath")):
-                causes.append(required(f"{path}.additionalPrinterColumns[{place}]", "name, type and jsonPath"))
+            causes += _column_causes(column, f"{path}.additionalPrinterColumns[{place}]")
     return causes
+
+
+def _column_causes(column: Any, path: str) -> list[Cause]:
+    if not isinstance(column, dict) or not all(_text(column.get(key)) for key in ("name", "type", "jsonPath")):
+        return [required(path, "name, type and jsonPath")]
+    try:
+        steps(column["jsonPath"])
+    except PathRefused as refusal:
+        return [invalid_value(f"{path}.jsonPath", column["jsonPath"], str(refusal))]
+    return []
 
 
 def _unchanging(spec: Body, old: Body) -> list[Cause]:

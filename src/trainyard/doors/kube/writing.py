@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from trainyard.doors.kube import objects, strategies
+from trainyard.doors.kube import judging, objects, strategies
 from trainyard.doors.kube.applying import with_books, with_configuration
 from trainyard.doors.kube.builtin import AT_START, DEFINITION, NAMESPACE, NAMESPACES
 from trainyard.doors.kube.definitions import CLEANUP
@@ -22,6 +22,7 @@ from trainyard.doors.kube.errors import (
     method_not_allowed,
     not_found,
 )
+from trainyard.doors.kube.judging import understood
 from trainyard.doors.kube.kinds import Kind
 from trainyard.doors.kube.options import DeleteOptions, WriteOptions
 from trainyard.doors.kube.world import Operation, World
@@ -51,14 +52,15 @@ class Writing:
         """Store a new object. Raises Refused."""
         if kind.closing:
             raise method_not_allowed(kind, "create not allowed while custom resource definition is terminating")
-        body = self._named(_addressed(kind, given, namespace))
+        known, unknown = understood(kind, _addressed(kind, given, namespace), options.field_validation)
+        body = self._named(known)
         name = body["metadata"].get("name", "")
         if kind.namespaced:
             await self._living_namespace(kind, namespace, name)
         born = objects.born(kind, body, uid=self._world.uid(), now=self._world.now())
         judged, warnings = await self._judged(Operation.CREATE, kind, born, None, options)
         entry = await self._stored(kind, ResourceKey(kind.collection, namespace, name), judged, options)
-        return Outcome(kind.shown(entry) if entry.revision else judged, 201, warnings)
+        return Outcome(kind.shown(entry) if entry.revision else judged, 201, (*unknown, *warnings))
 
     async def replace(
         self, kind: Kind, namespace: str, name: str, given: Body, options: WriteOptions, *, subresource: str = ""
@@ -135,8 +137,10 @@ class Writing:
         self, kind: Kind, entry: Entry, wanted: Body, options: WriteOptions, subresource: str
     ) -> Outcome:
         old = kind.shown(entry)
+        wanted, unknown = understood(kind, wanted, options.field_validation)
         new = objects.status_changed(old, wanted) if subresource == "status" else objects.changed(kind, old, wanted)
-        judged, warnings = await self._judged(Operation.UPDATE, kind, new, old, options, subresource)
+        judged, objections = await self._judged(Operation.UPDATE, kind, new, old, options, subresource)
+        warnings = (*unknown, *objections)
         if options.dry_run:
             return Outcome(judged, 200, warnings)
         if objects.is_dying(judged) and not _held(kind, judged):
@@ -200,7 +204,11 @@ class Writing:
         whole = strategies.completed(kind, body, now)
         if not options.applies:
             whole = with_books(kind, old, whole, options, subresource, now)
-        causes = [*objects.causes_of(kind, whole, old), *strategies.causes_of(kind, whole, old)]
+        causes = [
+            *objects.causes_of(kind, whole, old),
+            *judging.causes_of(kind, whole, old),
+            *strategies.causes_of(kind, whole, old),
+        ]
         if causes:
             raise invalid(kind, whole["metadata"].get("name", ""), causes)
         return await self._asked(operation, kind, whole, old)
