@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from trainyard.doors.kube import protobuf
 from trainyard.doors.kube.errors import LARGEST_BODY, bad_request, too_large, unsupported_media_type
 
+MOST_VALUES = 1_000_000  # in a body, its aliases written out
 DEEPEST = 200  # levels of nesting; a manifest has ten
 JSON, YAML_TYPE = "application/json", "application/yaml"
 
@@ -73,13 +75,28 @@ def parsed_yaml(raw: bytes) -> Any:
 
 
 def _yaml(raw: bytes) -> Any:
-    if b"&" in raw and b"*" in raw and raw.count(b"*") > DEEPEST:
-        raise bad_request("error converting YAML to JSON: too many aliases")
     try:
         value = YAML(typ="safe", pure=True).load(raw)
+        _refuse_multiplied(value)
         return orjson.loads(orjson.dumps(value))
     except (YAMLError, ValueError, TypeError, RecursionError) as error:
         raise bad_request(f"error converting YAML to JSON: {error}") from error
+
+
+def _refuse_multiplied(value: Any) -> None:
+    """Raises ValueError for aliases that stand for more than a body could hold, or for themselves."""
+    sizes: dict[int, float] = {}
+
+    def size(node: Any) -> float:
+        if not isinstance(node, dict | list):
+            return 1
+        if id(node) not in sizes:
+            sizes[id(node)] = math.inf  # until it is known: what holds itself has no size
+            sizes[id(node)] = 1 + sum(map(size, _children(node)))
+        return sizes[id(node)]
+
+    if size(value) > MOST_VALUES:
+        raise ValueError("its aliases multiply beyond measure")
 
 
 def _refuse_deep(value: Any) -> None:

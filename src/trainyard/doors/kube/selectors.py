@@ -17,7 +17,7 @@ _VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
 _EQUALITY = re.compile(rf"\s*({_KEY})\s*(==|=|!=)\s*({_VALUE})\s*\Z")
 _SET = re.compile(rf"\s*({_KEY})\s+(in|notin)\s*\(([^()]*)\)\s*\Z")
 _EXISTS = re.compile(rf"\s*(!?)\s*({_KEY})\s*\Z")
-_COMPARED = re.compile(rf"\s*({_KEY})\s*([<>])\s*(-?[0-9]{1, 18})\s*\Z")
+_COMPARED = re.compile(rf"\s*({_KEY})\s*([<>])\s*(-?[0-9]{{1,18}})\s*\Z")
 Test = Callable[[str | None], bool]
 
 
@@ -48,7 +48,7 @@ def selector_of(kind: Kind, label_text: str, field_text: str) -> Selector:
         raise bad_request(f"a selector may have {LONGEST_SELECTOR} characters at most")
     return Selector(
         labels=tuple(_requirement(part) for part in _parts(label_text)),
-        fields=tuple(_field_requirement(kind, part) for part in _parts(field_text)),
+        fields=tuple(_field_requirement(kind, part) for part in _parts(field_text) if part),
     )
 
 

@@ -29,11 +29,15 @@ class Watching:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def lines(self, kind: Kind, namespace: str, options: ListOptions, render: Render) -> AsyncGenerator[bytes]:
-        """Chunks of JSON lines, without end. Raises Refused before the first chunk for a request that is wrong."""
+    def lines(self, kind: Kind, namespace: str, options: ListOptions, render: Render) -> AsyncGenerator[bytes]:
+        """Chunks of JSON lines, without end. Raises Refused, before there is any, for a request that is wrong."""
         selector = selector_of(kind, options.labels, options.fields)
-        since = _since(options)
-        view = _View(kind, selector, render)
+        return self._lines(_View(kind, selector, render), namespace, options, _since(options))
+
+    async def _lines(
+        self, view: _View, namespace: str, options: ListOptions, since: int | None
+    ) -> AsyncGenerator[bytes]:
+        kind = view.kind
         if since is None and options.initial_events is False:
             since = await self._world.store.revision()
         elif since is None:
@@ -62,7 +66,7 @@ class _View:
     """What a client sees of a collection: its kind's form, through its selector."""
 
     def __init__(self, kind: Kind, selector: Selector, render: Render) -> None:
-        self._kind = kind
+        self.kind = kind
         self._selector = selector
         self._render = render
 
@@ -88,10 +92,10 @@ class _View:
     def _sees(self, body: Body) -> bool:
         if self._selector.is_everything:
             return True
-        return self._selector.matches(self._kind.form.read(body) if self._kind.form else body)
+        return self._selector.matches(self.kind.form.read(body) if self.kind.form else body)
 
     def _line(self, deed: Deed, entry: Entry) -> bytes:
-        return _line(deed.value, self._render(self._kind.shown(entry)))
+        return _line(deed.value, self._render(self.kind.shown(entry)))
 
 
 class _Bookmarks:
