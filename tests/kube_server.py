@@ -84,6 +84,7 @@ def a_kube_server(
             ready.set()
             while not stop.is_set() and not serving.done():
                 await asyncio.sleep(0.02)
+            door.end_watches()
             server.should_exit = True
             await serving
 

@@ -58,6 +58,7 @@ async def kube_serving(home: Home, where: KubeListener) -> AsyncIterator[str]:
             own = stack.enter_context(unix_listener(home.path, home.kube_socket.name))
             await stack.enter_async_context(_answering(Guard(door, nobody_else, render=_status), own))
             await stack.enter_async_context(_answering(Guard(door, judge, render=_status), listener, where))
+            stack.callback(door.end_watches)
             scheme = "http" if where.certificate is None else "https"
             url = f"{scheme}://{_bracketed(where.host)}:{listener.getsockname()[1]}"
             if peers.is_loopback(where.host):

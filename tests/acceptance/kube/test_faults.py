@@ -117,6 +117,13 @@ def test_a_server_that_restarts_has_everything_and_clients_go_on_from_where_they
             assert [(one["type"], one["object"]["metadata"]["name"]) for one in told] == [("ADDED", "later")]
 
 
+def test_a_server_that_goes_ends_its_watches_and_waits_for_nobody(tmp_path: Path) -> None:
+    with a_kube_server(tmp_path) as server:
+        watching = _opener.open(f"{server.url}{MAPS}?watch=1", timeout=DEADLINE)
+    with closing(watching):
+        assert watching.read() == b""
+
+
 @pytest.mark.slow
 def test_ten_thousand_objects_are_listed_in_pages_and_watched(url: str) -> None:
     ask(f"{url}/api/v1/namespaces", "POST", b'{"metadata":{"name":"many"}}')

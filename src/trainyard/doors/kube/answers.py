@@ -38,23 +38,26 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A response of JSON lines that goes on until its time (seconds) or its reader is gone."""
+    """A response of JSON lines that goes on until its time (seconds) or its reader is gone, or all are to end."""
 
     lines: AsyncGenerator[bytes]
     timeout: float | None
+    ending: asyncio.Event
 
     async def send(self, receive: Receive, send: Send) -> None:
         """Send until the stream's time is over, the client is gone, or it has stopped reading."""
         sending = asyncio.create_task(self._send_lines(send))
-        leaving = asyncio.create_task(_disconnected(receive))
+        leaving, ending = asyncio.create_task(_disconnected(receive)), asyncio.create_task(self.ending.wait())
+        tasks = (sending, leaving, ending)
         try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sending, leaving):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         if not sending.cancelled():
             sending.result()
+        await self._finish(send)
 
     async def _send_lines(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", JSON.encode())]})
@@ -64,8 +67,12 @@ class Stream:
                 async for chunk in lines:
                     async with asyncio.timeout(SEND_TIMEOUT):
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        async with asyncio.timeout(SEND_TIMEOUT):
-            await send({"type": "http.response.body", "body": b""})
+
+    async def _finish(self, send: Send) -> None:
+        """The end of the response; a client that does not take it is left, and its connection closed."""
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await send({"type": "http.response.body", "body": b""})
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -44,6 +44,7 @@ class KubeDoor:
         self._writing = Writing(world)
         self._watching = Watching(world)
         self._documents = DocumentPaths(world.registry)
+        self._ending = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -60,6 +61,10 @@ class KubeDoor:
             for task in (following, collecting):
                 task.cancel()
             await asyncio.gather(following, collecting, return_exceptions=True)
+
+    def end_watches(self) -> None:
+        """End every watch, as at the end of its time: the server is about to go, and waits for no client."""
+        self._ending.set()
 
     async def install(self, definition: Body) -> None:
         """See to it that a CustomResourceDefinition is served as given. Raises Refused."""
@@ -126,7 +131,7 @@ class KubeDoor:
                 options = list_options(query)
                 if options.watch:
                     lines = self._watching.lines(kind, target.namespace, options, render.event)
-                    return Stream(lines, options.timeout)
+                    return Stream(lines, options.timeout, self._ending)
                 return Answer(render.list(await self._reading.list(kind, target.namespace, options)))
             case "POST" if kind.namespaced == bool(target.namespace):
                 body = await _required_body(request)
