@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -180,9 +181,14 @@ class Catalogue:
         if not os.access(python, os.X_OK):
             message = f"The interpreter {python} is not there or cannot be run."
             return (Problem(path=path, message=message, code="no-interpreter"),)
-        found = importlib.util.find_spec("trainyard.algorithms.script_mode")
-        source = str(Path(str(found.origin if found else "")).resolve())
-        return Program(argv=(python, source), env=_interpreter_env(python), label=label)
+        return Program(argv=(python, _script_mode()), env=_interpreter_env(python), label=label)
+
+
+@cache
+def _script_mode() -> str:
+    """The file of the script mode: a program of its own, for interpreters that have no Trainyard."""
+    found = importlib.util.find_spec("trainyard.algorithms.script_mode")
+    return str(Path(str(found.origin if found else "")).resolve())
 
 
 def _names(asked: str) -> Sequence[str]:
@@ -195,9 +201,13 @@ def _names(asked: str) -> Sequence[str]:
 
 
 def _interpreter_env(python: str) -> dict[str, str]:
-    folder = str(Path(python).parent)
-    rest = os.environ.get("PATH", os.defpath)
-    return {"PATH": os.pathsep.join(dict.fromkeys([folder, *rest.split(os.pathsep)])), "PYTHONUNBUFFERED": "1"}
+    return {"PATH": _path_of(python, os.environ.get("PATH", os.defpath)), "PYTHONUNBUFFERED": "1"}
+
+
+@lru_cache(maxsize=16)
+def _path_of(python: str, rest: str) -> str:
+    """The search path with the interpreter's own folder before all others."""
+    return os.pathsep.join(dict.fromkeys([str(Path(python).parent), *rest.split(os.pathsep)]))
 
 
 def _refusal(asked: str, leaf: str, path: tuple[str, ...]) -> Problem:

@@ -12,10 +12,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from trainyard.runtimes.local.journal import poke
 from trainyard.wiring.home import Home
 
 BEAT = 1.0  # seconds between signs of life
 _TAKEOVER = 0.2  # seconds between tries to lead
+_TOGETHER = 64  # hints in one datagram
+_LONGEST_HINT = 4096  # bytes of one datagram
 
 
 class Leadership:
@@ -83,6 +86,25 @@ def staleness(home: Home, now: float) -> float | None:
         return None
 
 
+class Hinting:
+    """Pokes the leader about jobs that moved. Those of one moment go together: sending is what costs."""
+
+    def __init__(self, home: Home) -> None:
+        self._socket = str(home.poke_socket)
+        self._moved: list[str] = []
+
+    def tell(self, job_uid: str) -> None:
+        """Hint at a job as soon as the running loop has a moment."""
+        if not self._moved:
+            asyncio.get_running_loop().call_soon(self._send)
+        self._moved.append(job_uid)
+
+    def _send(self) -> None:
+        moved, self._moved = self._moved, []
+        for first in range(0, len(moved), _TOGETHER):
+            poke(self._socket, " ".join(moved[first : first + _TOGETHER]))
+
+
 async def hints(home: Home) -> AsyncIterator[str]:
     """Job uids that supervisors and commands poke us about; the last leader's socket is replaced."""
     loop = asyncio.get_running_loop()
@@ -92,7 +114,8 @@ async def hints(home: Home) -> AsyncIterator[str]:
         home.poke_socket.unlink(missing_ok=True)
         listener.bind(f"/proc/self/fd/{folder}/{home.poke_socket.name}")  # a home's path may be longer than 108 bytes
         while True:
-            yield (await loop.sock_recv(listener, 256)).decode("ascii", "replace")
+            for job_uid in (await loop.sock_recv(listener, _LONGEST_HINT)).decode("ascii", "replace").split():
+                yield job_uid
     finally:
         listener.close()
         os.close(folder)

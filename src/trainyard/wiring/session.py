@@ -26,7 +26,6 @@ from trainyard.objects.buckets import Buckets, Route
 from trainyard.ports.objects import ObjectStore
 from trainyard.ports.runtime import Resolution
 from trainyard.runtimes.local.credentials import RoleUnusable
-from trainyard.runtimes.local.journal import poke
 from trainyard.runtimes.local.runtime import LocalOptions, LocalRuntime
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import SqliteLedger
@@ -138,6 +137,7 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
     yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)
     scanners = Re2Scanners()
     objects_of = partial(_as_role, buckets, roles)
+    hinting = leadership.Hinting(home)
 
     def service_of(scope: Scope) -> YardService:
         preflight = Preflight(
@@ -147,7 +147,7 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
         )  # fmt: skip
         return YardService(
             scope, yard, preflight, new_uid=lambda: uuid.uuid4().hex,
-            poke=lambda uid: poke(str(home.poke_socket), uid),
+            poke=hinting.tell,
             staleness=lambda: leadership.staleness(home, clock.now()),
         )  # fmt: skip
 

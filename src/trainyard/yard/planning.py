@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from trainyard.lifecycle import naming, support
-from trainyard.lifecycle.admission import admit
+from trainyard.lifecycle.admission import objections
 from trainyard.lifecycle.schedule import schedule
 from trainyard.model.errors import ServiceError, Transient
 from trainyard.model.job import Plan
@@ -28,7 +28,7 @@ class Planning:
 
     async def plan(self, key: JobKey, spec: TrainingJobSpec) -> Plan:
         """The whole plan; `problems` tells every error that would refuse the job."""
-        problems = list(admit(spec.to_wire()).problems)
+        problems = list(objections(spec))
         placement: Placement | None = None
         try:
             placement = await self.preflight.place_of(spec)

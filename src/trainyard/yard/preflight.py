@@ -57,6 +57,8 @@ class Preflight:
         """What is to be known of the regexes. Raises ValidationRefused for what is none."""
         algorithm = spec.algorithm_specification
         given = [(one.name, one.regex) for one in (algorithm.metric_definitions if algorithm else None) or ()]
+        if not given:
+            return ()
         problems = await asyncio.to_thread(self.scanners.check, given)
         faults = [problem for problem in problems if problem.severity is Severity.ERROR]
         if faults:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from trainyard.lifecycle import decide, searching, updating
-from trainyard.lifecycle.admission import admit
+from trainyard.lifecycle.admission import objections
 from trainyard.lifecycle.describing import description_of
 from trainyard.lifecycle.stopping import GRACE
 from trainyard.lifecycle.transitions import enter
@@ -18,7 +18,8 @@ from trainyard.model.errors import InvalidJob, ResourceInUse, ResourceNotFound, 
 from trainyard.model.job import Job, JobSummary, ListQuery, Plan, SearchQuery, Series
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, LogEvent, Page, Point
-from trainyard.model.observation import Seen, StopCause
+from trainyard.model.observation import Progress, Seen, StopCause
+from trainyard.model.problems import Severity
 from trainyard.model.record import JobRecord
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import SecondaryStatus
@@ -56,9 +57,9 @@ class YardService:
 
     async def create(self, spec: TrainingJobSpec) -> Job:
         """Accept a job, durably; whoever calls, the request is judged here."""
-        judged = admit(spec.to_wire())
-        if judged.spec is None:
-            raise InvalidJob(judged.problems)
+        problems = objections(spec)
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            raise InvalidJob(problems)
         key = self._key(spec.training_job_name)
         placement = await self._preflight.place_of(spec)
         now = self._yard.clock.now()
@@ -70,7 +71,7 @@ class YardService:
         notices = [JobEvent(at=now, reason="Notice", message=text, warning=True) for text in placement.notices]
         stored = await self._yard.jobs.create(enter(blank, SecondaryStatus.STARTING, now), events=[accepted, *notices])
         self._poke(stored.uid)
-        return await self._job(stored)
+        return _told(stored)  # as it was written just now: nothing of it can be stale
 
     async def plan(self, spec: TrainingJobSpec) -> Plan:
         """What `create` would make of a job; changes nothing."""
@@ -243,9 +244,12 @@ class YardService:
         if record.placed and not record.status.is_final:
             seen = await self._yard.runtime.observe(record.run) if record.seen else None
             progress = seen.progress if isinstance(seen, Seen) else None
-        return Job(
-            description=description_of(record), uid=record.uid, tags=record.tags, attempt=record.attempt,
-            waiting=record.waiting, notices=record.notices, progress=progress, launcher=record.placement.launcher,
-            unobserved=record.unobserved, image=record.placement.image, exit_code=record.exit_code,
-            stale_for=None if record.status.is_final else self._staleness(),
-        )  # fmt: skip
+        return _told(record, progress, None if record.status.is_final else self._staleness())
+
+
+def _told(record: JobRecord, progress: Progress | None = None, stale_for: float | None = None) -> Job:
+    return Job(
+        description=description_of(record), uid=record.uid, tags=record.tags, attempt=record.attempt,
+        waiting=record.waiting, notices=record.notices, progress=progress, launcher=record.placement.launcher,
+        unobserved=record.unobserved, image=record.placement.image, exit_code=record.exit_code, stale_for=stale_for,
+    )  # fmt: skip

@@ -6,6 +6,6 @@ between members (``rules``) on whatever part is sound. Nothing is defaulted and 
 
 from __future__ import annotations
 
-from trainyard.lifecycle.admission.admit import Admission, admit
+from trainyard.lifecycle.admission.admit import Admission, admit, objections
 
-__all__ = ["Admission", "admit"]
+__all__ = ["Admission", "admit", "objections"]

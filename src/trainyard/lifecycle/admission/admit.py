@@ -20,6 +20,12 @@ class Admission:
     problems: tuple[Problem, ...]
 
 
+def objections(spec: TrainingJobSpec, *, place: str = "yard") -> tuple[Problem, ...]:
+    """Every error and notice of a request that was built without being judged, as `admit` tells them."""
+    wire, local = spec.to_wire(), place != "sagemaker"
+    return (*check_structure(wire, TrainingJobSpec, (), local=local), *broken_rules(wire, local=local))
+
+
 def admit(wire: Mapping[str, Any], *, place: str = "yard", nameless: bool = False) -> Admission:
     """Judge a request in the API's spelling; never raises, whatever the mapping holds.
 

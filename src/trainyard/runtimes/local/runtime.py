@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -274,8 +275,14 @@ def machine() -> Resources:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     gpus = 0
     with suppress(OSError):
-        gpus = sum(1 for name in os.listdir("/dev") if name.startswith("nvidia") and name[6:].isdecimal())
+        gpus = _gpus_of("/dev", os.stat("/dev").st_mtime_ns)
     return Resources(cpus=float(len(os.sched_getaffinity(0))), memory=memory, gpus=gpus)
+
+
+@lru_cache(maxsize=1)
+def _gpus_of(folder: str, _changed: int) -> int:
+    """The GPUs that a driver shows in a folder of devices; read again once something in it came or went."""
+    return sum(1 for name in os.listdir(folder) if name.startswith("nvidia") and name[6:].isdecimal())
 
 
 def _interpreter() -> str:
