@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tarfile
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from trainyard.model.spec import TrainingJobSpec
 from trainyard.wiring.session import Session, open_session
 
 DEADLINE = 60.0
+LONGEST_ENTRY = 256  # characters of one ContainerEntrypoint member
 ROLE = "arn:aws:iam::123456789012:role/trainer"
 KEEP_CONFIG = "cp /opt/ml/input/config/* /opt/ml/model/"
 SLEEP = "exec sleep 600"
@@ -46,13 +48,26 @@ def request(tmp_path: Path, name: str, algorithm: dict[str, Any], **more: Any) -
     plain = {
         "TrainingJobName": name,
         "RoleArn": ROLE,
-        "AlgorithmSpecification": {"TrainingInputMode": "File", **algorithm},
+        "AlgorithmSpecification": {"TrainingInputMode": "File", **_kept_short(tmp_path, algorithm)},
         "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/out"},
         "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
         "StoppingCondition": {"MaxRuntimeInSeconds": 600},
         **more,
     }
     return TrainingJobSpec.from_wire(plain)
+
+
+def _kept_short(tmp_path: Path, algorithm: dict[str, Any]) -> dict[str, Any]:
+    """A program's text goes into a file where the API does not take it: 256 characters on one line."""
+    argv = list(algorithm.get("ContainerEntrypoint", ()))
+    for place, text in enumerate(argv):
+        if len(text) > LONGEST_ENTRY or "\n" in text:
+            file = tmp_path / f"program-{uuid.uuid4().hex[:8]}"
+            file.write_text(text)
+            argv[place] = (
+                f". {file}" if argv[0] == "/bin/sh" else f"exec(compile(open({str(file)!r}).read(), '-c', 'exec'))"
+            )
+    return {**algorithm, **({"ContainerEntrypoint": argv} if argv else {})}
 
 
 def program(*argv: str, **more: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.acceptance.jobs import DEADLINE, ended, home, python, request, run, shell, training, until
 
+from trainyard.model.errors import InvalidJob
 from trainyard.wiring.session import Session, open_session
 
 NONE = {"CompressionType": "NONE"}
@@ -139,6 +140,7 @@ async def test_a_line_of_fifty_megabytes_becomes_events_of_256_kib_and_a_metric_
     async with open_session(home(tmp_path), lead=True) as session:
         await session.service.create(request(tmp_path, "job", python(write, MetricDefinitions=definitions)))
         await ended(session, tmp_path)
+        await until(session, "job", lambda job: bool(job.description.final_metric_data_list))
         page = await session.service.logs("job", limit=1000)
         (series,) = await session.service.metrics("job", metric="loss")
     sizes = [len(event.message) for event in page.items]
@@ -154,9 +156,12 @@ async def test_a_catastrophic_regex_costs_no_more_than_another(tmp_path: Path, r
     assert ran.ended[0] == "Completed"
 
 
-async def test_values_of_a_hundred_thousand_characters_arrive_whole(tmp_path: Path) -> None:
-    """What the constraints let through: hyperparameters and arguments have their limits, environment values theirs."""
+async def test_values_of_a_hundred_thousand_characters_are_refused_with_their_field_and_not_in_full(
+    tmp_path: Path,
+) -> None:
     long = "v" * 100_000
-    read = "import json, os; open('/opt/ml/model/seen', 'w').write(os.environ['LONG'])"
-    ran = await run(tmp_path, python(read), Environment={"LONG": long})
-    assert ran.file("seen") == long.encode()
+    with pytest.raises(InvalidJob, match=r"'environment' failed to satisfy constraint.*512") as refused:
+        await run(tmp_path, python("pass"), Environment={"LONG": long})
+    with pytest.raises(InvalidJob, match=r"containerArguments\.1\.member.*256"):
+        await run(tmp_path / "two", {"TrainingImage": "local/python", "ContainerArguments": [long]})
+    assert len(str(refused.value)) < 1000

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from tests.acceptance.jobs import (
     until,
 )
 
+from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import ValidationRefused
 from trainyard.wiring.session import open_session
 
@@ -75,11 +76,14 @@ def machine_interfaces() -> list[str]:
 
 # AlgorithmSpecification
 
-TRAINER = """
-[images."team/trainer"]
+TRAINER = "".join(
+    f"""
+[images."{name}"]
 command = ["/bin/sh", "-c", 'printf "%s\\n" "$KIND" "$@" > /opt/ml/model/argv', "trainer"]
-env = { KIND = "ours" }
+env = {{ KIND = "ours" }}
 """
+    for name in ("team/trainer", "our-trainer")
+)
 
 
 @pytest.mark.proves("AlgorithmSpecification", "AlgorithmSpecification.TrainingImage")
@@ -95,9 +99,9 @@ async def test_training_image(tmp_path: Path) -> None:
 
 @pytest.mark.proves("AlgorithmSpecification.AlgorithmName")
 async def test_algorithm_name(tmp_path: Path) -> None:
-    ran = await run(tmp_path, {"AlgorithmName": "team/trainer"}, settings=TRAINER)
+    ran = await run(tmp_path, {"AlgorithmName": "our-trainer"}, settings=TRAINER)
     assert ran.file("argv") == b"ours\ntrain\n"
-    assert ran.told["AlgorithmSpecification"]["AlgorithmName"] == "team/trainer"
+    assert ran.told["AlgorithmSpecification"]["AlgorithmName"] == "our-trainer"
     with pytest.raises(ValidationRefused, match="No program is known for nobody-knows"):
         await run(tmp_path, {"AlgorithmName": "nobody-knows"})
 
@@ -112,7 +116,11 @@ async def test_training_image_config(tmp_path: Path) -> None:
     assert ran.ended == ("Completed", "Completed")
     assert ran.told["AlgorithmSpecification"]["TrainingImageConfig"] == platform
     with pytest.raises(ValidationRefused, match="no private registry is reached here"):
-        await run(tmp_path, shell("true", TrainingImageConfig={"TrainingRepositoryAccessMode": "Vpc"}))
+        await run(
+            tmp_path,
+            shell("true", TrainingImageConfig={"TrainingRepositoryAccessMode": "Vpc"}),
+            VpcConfig={"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+        )
 
 
 @pytest.mark.proves("AlgorithmSpecification.ContainerArguments", "AlgorithmSpecification.ContainerArguments[]")
@@ -239,10 +247,10 @@ if folder:
 
 @pytest.mark.proves("HyperParameters")
 async def test_hyperparameters(tmp_path: Path) -> None:
-    given = {"lr": "0.1", "s": '"abc"', "sagemaker_program": '"train.py"', "empty": "", "ü": "line\nline"}
+    given = {"lr": "0.1", "s": '"abc"', "sagemaker_program": '"train.py"', "empty": "", "ü": "a, \\ and b"}
     ran = await run(tmp_path, shell(KEEP_CONFIG), HyperParameters=given)
     assert ran.file("hyperparameters.json") == (
-        '{"lr":"0.1","s":"\\"abc\\"","sagemaker_program":"\\"train.py\\"","empty":"","ü":"line\\nline"}'.encode()
+        '{"lr":"0.1","s":"\\"abc\\"","sagemaker_program":"\\"train.py\\"","empty":"","ü":"a, \\\\ and b"}'.encode()
     )
     assert ran.told["HyperParameters"] == given
     bare = await run(tmp_path / "bare", shell(KEEP_CONFIG))
@@ -505,12 +513,13 @@ async def test_volume_size(tmp_path: Path) -> None:
     )
 
 
-async def crowded_out(tmp_path: Path, **more: Any) -> Ran:
-    """The end of a job that never got the place that another one holds."""
+async def crowded_out(tmp_path: Path, then: Callable[[], None] = lambda: None, **more: Any) -> Ran:
+    """The end of a job that never got the place that another one holds; `then` is called once it waits."""
     async with open_session(home(tmp_path, FOUR), lead=True) as session:
         await session.service.create(request(tmp_path, "holder", shell(SLEEP), **on("ml.m5.xlarge")))
         await training(session, "holder")
         await session.service.create(request(tmp_path, "job", shell("true"), **on("ml.m5.large"), **more))
+        then()
         ran = await ended(session, tmp_path)
         assert (await session.service.describe("holder")).description.secondary_status == "Training"
         await session.service.stop("holder")
@@ -545,8 +554,14 @@ async def test_managed_spot(tmp_path: Path) -> None:
 
 
 @pytest.mark.proves("StoppingCondition.MaxPendingTimeInSeconds")
-async def test_max_pending(tmp_path: Path) -> None:
-    ran = await crowded_out(tmp_path, StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxPendingTimeInSeconds": 1})
+async def test_max_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SystemClock.now
+    limits = {"MaxRuntimeInSeconds": 600, "MaxPendingTimeInSeconds": 7200}
+    ran = await crowded_out(
+        tmp_path,
+        lambda: monkeypatch.setattr(SystemClock, "now", lambda self: clock(self) + 7200),
+        StoppingCondition=limits,
+    )
     assert ran.ended == ("Stopped", "Stopped")
     assert any("got no place within MaxPendingTimeInSeconds" in notice for notice in ran.job.notices)
 
