@@ -136,9 +136,9 @@ class Informer:
             lasting=spread(*_LASTING), silence=self._silence,
         ) as events:  # fmt: skip
             self._heard = self._clock.boottime()
+            self._backoff.reset()
             async for event in events:
                 self._heard = self._clock.boottime()
-                self._backoff.reset()
                 self._happened(str(event.get("type")), event.get("object") or {})
         await asyncio.sleep(0.01)  # a server that ends every watch at once is not asked in a tight loop
 

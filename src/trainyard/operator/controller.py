@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -25,23 +25,14 @@ from trainyard.operator.asking import Asking
 from trainyard.operator.case import Rules, Settle
 from trainyard.operator.index import Index
 from trainyard.operator.metrics import Metrics
+from trainyard.operator.options import WORKERS, Watching
 from trainyard.operator.reconciler import TRAINING_JOBS, Reconciler, Tools
 from trainyard.ports.clock import Clock
 from trainyard.ports.service import TrainingService
 
-WORKERS = 32
 NAME = "trainingjob"
 COMPONENT = "trainyard-operator"
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watching:
-    """What of the cluster is watched: namespaces (none is all of them), a label selector, and how patiently."""
-
-    namespaces: Sequence[str] = ()
-    labels: str = ""
-    silence: float = 70.0
 
 
 @dataclass(slots=True)

@@ -1,0 +1,104 @@
+"""operator: TrainingJob resources of a Kubernetes API, carried out here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from trainyard.cli.sessions import with_session
+from trainyard.model.errors import Unsupported
+from trainyard.operator.options import REFUSED, Flags, refuse, switch
+from trainyard.wiring.session import Session
+
+LEVELS = {"debug": "debug", "info": "info", "warn": "warning", "error": "error", "fatal": "critical"}
+
+
+def _switch(name: str, text: str) -> Callable[..., Any]:
+    """A boolean as ACK's flags take it: `--name` and `--name=false` alike."""
+    return click.option(f"--{name}", default="false", is_flag=False, flag_value="true", metavar="[BOOL]", help=text)
+
+
+def _acks_other_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    for flag in REFUSED:
+        command = click.option(f"--{flag}", default="", is_flag=False, flag_value="true", hidden=True)(command)
+    return command
+
+
+@click.command("operator")
+@click.option(
+    "--kubeconfig", type=click.Path(dir_okay=False), help="The API server's; else $KUBECONFIG, else the pod's."
+)
+@click.option("--context", "kube_context", help="A context of the kubeconfig.")
+@click.option("--watch-namespace", default="", metavar="NAMES", help="Comma-separated; all where none is given.")
+@click.option("--watch-selectors", default="", metavar="SELECTOR", help="Only resources with these labels.")
+@click.option(
+    "--resource-tags", multiple=True, metavar="KEY=VALUE", help="Tags for every job; %K8S_NAMESPACE% and the like."
+)
+@click.option("--deletion-policy", default="delete", show_default=True, help="delete stops the job, retain leaves it.")
+@click.option(
+    "--reconcile-default-resync-seconds", "default_resync", type=int, default=0, help="Look at everything so often."
+)
+@click.option("--reconcile-resource-resync-seconds", "resource_resync", multiple=True, metavar="TrainingJob=N")
+@click.option(
+    "--reconcile-default-max-concurrent-syncs", "default_workers", type=int, default=0, help="Resources at once."
+)
+@click.option("--reconcile-resource-max-concurrent-syncs", "resource_workers", multiple=True, metavar="TrainingJob=N")
+@click.option("--reconcile-resources", "resources", default="", metavar="KINDS", help="TrainingJob is the only one.")
+@click.option("--feature-gates", default="", metavar="A=true,B=false", help="ResourceAdoption, ReadOnlyResources.")
+@click.option(
+    "--ttl-after-finished", type=int, metavar="SECONDS", help="Delete a resource so long after its job's end."
+)
+@click.option("--metrics-addr", metavar="HOST:PORT", help="Prometheus metrics; 0 is none.")
+@click.option("--healthz-addr", metavar="HOST:PORT", help="/healthz and /readyz; 0 is none.")
+@_switch("enable-leader-election", "Of several processes one acts.")
+@click.option("--leader-election-namespace", default="", metavar="NAME", help="Where the lease is.")
+@_switch("enable-development-logging", "Plain lines instead of JSON.")
+@click.option("--log-level", type=click.Choice(list(LEVELS)), default="info", show_default=True)
+@click.option("--kube-api-qps", "qps", type=float, default=0.0, help="Requests a second at most; 0 is no limit.")
+@click.option("--kube-api-burst", "burst", type=int, default=100, show_default=True)
+@click.option("--aws-region", default="", hidden=True)
+@_acks_other_flags
+def operator_command(**given: Any) -> None:
+    """Reconcile the TrainingJob resources of a Kubernetes API with this home's jobs, until SIGTERM.
+
+    Flags are those of ACK's SageMaker controller where they mean the same; one that has no meaning here is refused
+    with the reason.
+    """
+    for flag in REFUSED:
+        refuse(flag, given.pop(flag.replace("-", "_")))
+    if importlib.util.find_spec("aiohttp") is None:
+        raise Unsupported("`operator` needs its extra: pip install 'trainyard[serve]'.")
+    from trainyard.wiring import operating
+
+    operating.log_to_stderr(LEVELS[given["log_level"]], development=switch(given["enable_development_logging"]))
+    options = click.get_current_context().find_root().obj
+    options["region"] = options["region"] or given["aws_region"] or None
+    access = operating.access_of(given["kubeconfig"], given["kube_context"])
+    operation = _operation(given)
+
+    async def operate(session: Session) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await operating.Operator(session.service, access, operation).run()
+
+    with_session(operate, lead=True)
+
+
+def _operation(given: dict[str, Any]) -> Any:
+    from trainyard.wiring.operating import Operation, in_a_pod
+
+    host = "0.0.0.0" if in_a_pod() else "127.0.0.1"  # noqa: S104 - probes come from outside the pod
+    names = Flags.__dataclass_fields__
+    return Operation(
+        flags=Flags(**{name: given[name] for name in names}),
+        metrics_address=given["metrics_addr"] if given["metrics_addr"] is not None else f"{host}:8080",
+        health_address=given["healthz_addr"] if given["healthz_addr"] is not None else f"{host}:8081",
+        leader_election=switch(given["enable_leader_election"]),
+        lease_namespace=given["leader_election_namespace"],
+        qps=given["qps"],
+        burst=given["burst"],
+    )

@@ -1,0 +1,152 @@
+"""The operator put together: an API server, a service, leader election, and what probes ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from trainyard.kit.clock import SystemClock
+from trainyard.kit.times import rfc3339_micro
+from trainyard.kubeapi.access import Access, in_pod
+from trainyard.kubeapi.client import Client
+from trainyard.kubeapi.kubeconfig import files_of, from_kubeconfig
+from trainyard.kubeapi.lease import Lease, NotLeading
+from trainyard.model.errors import TrainyardError
+from trainyard.operator.controller import Controller
+from trainyard.operator.health import answering
+from trainyard.operator.metrics import Metrics
+from trainyard.operator.options import Flags, rules_of, watching_of, workers_of
+from trainyard.ports.service import TrainingService
+
+LEASE = "ack-sagemaker.services.k8s.aws"  # ACK's own: where both are installed, one acts
+_RETRY = 1.0  # seconds before a process that lost its lease stands for it again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """How one operator runs. Addresses are `host:port`, "" for none; `qps` 0 is no limit of our own."""
+
+    flags: Flags = field(default_factory=Flags)
+    metrics_address: str = ""
+    health_address: str = ""
+    leader_election: bool = False
+    lease_namespace: str = ""
+    qps: float = 0.0
+    burst: int = 100
+
+
+class Operator:
+    """One process's operator: controllers that follow one another as the lease comes and goes."""
+
+    def __init__(self, service: TrainingService, access: Access, operation: Operation) -> None:
+        self._service, self._access, self._operation = service, access, operation
+        self._clock, self._metrics = SystemClock(), Metrics()
+        self._rules = rules_of(operation.flags, service.scope, _version())
+        self._watching, self._workers = watching_of(operation.flags), workers_of(operation.flags)
+        self._controller: Controller | None = None
+
+    async def run(self) -> None:
+        """Reconcile, whenever it is our turn, until cancelled."""
+        async with self._client() as client, self._answering():
+            if not self._operation.leader_election:
+                await self._controlling(client).run()
+            while True:
+                await self._one_term(client)
+                await asyncio.sleep(_RETRY)
+
+    def watch_age(self) -> float:
+        """Seconds since the API server was last heard; 0 while another process leads."""
+        return self._controller.watch_age() if self._controller else 0.0
+
+    async def _one_term(self, client: Client) -> None:
+        identity = f"{os.uname().nodename}_{uuid.uuid4()}"
+        namespace = self._operation.lease_namespace or client.namespace
+        lease = Lease(client, self._clock, namespace=namespace, name=LEASE, identity=identity)
+        try:
+            async with lease.leading():
+                controller = self._controlling(client)
+                controller.guard = lease.check
+                await controller.run()
+        except* NotLeading:
+            logging.getLogger(__name__).warning("another process leads now")
+        finally:
+            self._controller = None
+
+    def _controlling(self, client: Client) -> Controller:
+        self._controller = Controller(
+            client, self._service, self._rules, self._clock, watching=self._watching, workers=self._workers,
+            metrics=self._metrics,
+        )  # fmt: skip
+        return self._controller
+
+    def _client(self) -> Client:
+        return Client(
+            self._access, self._clock, user_agent=f"trainyard-operator/{_version()}", qps=self._operation.qps,
+            burst=self._operation.burst,
+            answered=lambda method, status: self._metrics.requests.labels(str(status), method).inc(),
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        async with answering(
+            self._operation.health_address, self._operation.metrics_address,
+            age=self.watch_age, ready=lambda: self._controller is None or self._controller.synced, page=self._page,
+        ):  # fmt: skip
+            yield
+
+    def _page(self) -> bytes:
+        if self._controller is not None:
+            self._controller.observe()
+        return self._metrics.page()
+
+
+def access_of(kubeconfig: str | None, context: str | None) -> Access:
+    """The API server that was named, else $KUBECONFIG's, else the pod's own, else the user's. Raises TrainyardError."""
+    clock = SystemClock()
+    if kubeconfig:
+        return from_kubeconfig([Path(kubeconfig)], clock, context)
+    if not os.environ.get("KUBECONFIG") and (pod := in_pod(os.environ, clock)) is not None:
+        return pod
+    files = files_of(os.environ)
+    if not files:
+        raise TrainyardError(
+            "No Kubernetes API is known: set KUBECONFIG or give --kubeconfig; `trainyard serve` has one of its own."
+        )
+    return from_kubeconfig(files, clock, context)
+
+
+def in_a_pod() -> bool:
+    """Whether this process runs in a cluster."""
+    return in_pod(os.environ, SystemClock()) is not None
+
+
+def log_to_stderr(level: str, *, development: bool) -> None:
+    """Log as ACK does: JSON lines, or plain ones for people."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s") if development else _JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "level": record.levelname.lower(),
+            "ts": rfc3339_micro(record.created),
+            "logger": record.name,
+            "msg": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["stacktrace"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def _version() -> str:
+    return version("trainyard")
