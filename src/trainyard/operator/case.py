@@ -19,6 +19,9 @@ from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy
 from trainyard.resource.tagging import Tags
 
 
+EXISTS = "Resource already exists"  # the status is a foreign job's
+
+
 @dataclass(frozen=True)
 class Seen:
     """The job as the service tells it."""
@@ -135,7 +138,9 @@ class Case:
 
     @property
     def arn(self) -> str | None:
-        """The ARN in the status."""
+        """The ARN of the job that the resource made or took over; a foreign job's is shown, but is not counted."""
+        if any(one.get("message") == EXISTS for one in self.status.get("conditions") or ()):
+            return None
         found: str | None = (self.status.get("ackResourceMetadata") or {}).get("arn")
         return found
 

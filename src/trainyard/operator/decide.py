@@ -23,14 +23,26 @@ from trainyard.model.job import Job
 from trainyard.model.members import members_of
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.operator import deleting, naming
-from trainyard.operator.case import Case, Create, Missing, Patch, Remove, Retag, Seen, Settle, Step, Unseen, Update
+from trainyard.operator.case import (
+    EXISTS,
+    Case,
+    Create,
+    Missing,
+    Patch,
+    Remove,
+    Retag,
+    Seen,
+    Settle,
+    Step,
+    Unseen,
+    Update,
+)
 from trainyard.operator.settling import FINAL, POLL, Pause, settle, settle_as_remembered, ttl_left
 from trainyard.resource import tagging
 from trainyard.resource.conditions import Fault
 from trainyard.resource.late import late_initialisation
 from trainyard.resource.names import FINALIZER, AdoptionPolicy, Annotation, OwnAnnotation
 
-EXISTS = "Resource already exists"
 EXISTS_REASON = (
     "This resource already exists but is not managed by ACK. To bring the resource under ACK management, you should "
     "explicitly adopt the resource by enabling the ResourceAdoption feature gate and populating the "
