@@ -18,7 +18,6 @@ from trainyard.resource.conditions import Fault
 from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy
 from trainyard.resource.tagging import Tags
 
-
 EXISTS = "Resource already exists"  # the status is a foreign job's
 
 
