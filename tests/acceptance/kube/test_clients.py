@@ -90,3 +90,4 @@ async def test_the_objects_through_kr8s(kube: KubeServer, api: Any, namespace: s
         assert [each.spec.size for each in found] == [4]
         await one.delete()
         await one.wait("delete")
+        await connected._session.aclose()  # kr8s itself leaves it to the garbage collector

@@ -19,6 +19,7 @@ class Registry:
     def __init__(self, store: ResourceStore) -> None:
         self._store = store
         self._revisions: dict[str, int] = {}
+        self._seen = 0
         self._customs: dict[str, tuple[Kind, ...]] = {}
         self._table: dict[tuple[str, str, str], Kind] = {}
         self.version = 0  # grows with every change, so that documents made from the kinds can be kept
@@ -46,7 +47,10 @@ class Registry:
 
     async def refresh(self) -> None:
         """Read the definitions anew."""
-        self._adopt((await self._store.list(DEFINITIONS)).entries)
+        listing = await self._store.list(DEFINITIONS)
+        if listing.revision >= self._seen:  # of two that read at once, the older may come last
+            self._seen = listing.revision
+            self._adopt(listing.entries)
 
     async def follow(self) -> None:
         """Refresh whenever a definition is written, by whichever process, until cancelled."""
