@@ -10,9 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 DEEPEST = 200  # folders in folders that are walked: each holds a descriptor, and nobody's model is nested so
 MOST_LINKS = 40  # followed on one way, as kernels do
@@ -86,8 +85,7 @@ def _inside(target: str, seen_at: str, links: int) -> str:
     return target.removeprefix(seen_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """Something below a folder that is walked.
 
     path   : below that folder, with slashes.

@@ -111,6 +111,13 @@ def wait(record: JobRecord, reason: str, now: float) -> JobRecord:
     return enter(waiting, SecondaryStatus.PENDING, now)
 
 
+def hinder(record: JobRecord, reason: str, now: float) -> JobRecord:
+    """The record while the world prevents its launch: it keeps its place and its status, and tells the reason."""
+    if record.waiting == reason:
+        return record
+    return replace(record, waiting=reason, modified_at=max(now, record.modified_at))
+
+
 def request_stop(record: JobRecord, cause: StopCause, now: float) -> JobRecord:
     """The record once somebody wants it to end. The first cause stands; a final record is left alone."""
     if record.status.is_final or record.stop is not None:
@@ -182,7 +189,7 @@ def _again(record: JobRecord, at: float, event: JobEvent) -> Decision:
 
 
 def _seen(record: JobRecord, seen: Seen, now: float) -> Decision:
-    moved = replace(record, seen=True, notices=_merged(record.notices, seen.notices))
+    moved = replace(record, seen=True, waiting=None, notices=_merged(record.notices, seen.notices))
     for reached in seen.milestones:
         moved = _reach(moved, reached.milestone, reached.at)
     if seen.outcome is not None:

@@ -165,7 +165,7 @@ class Engine:
     async def _act(self, record: JobRecord, action: decide.Action, *, is_read: bool) -> None:
         match action:
             case decide.Launch():
-                await self._yard.runtime.launch(order_of(record))
+                await self._start(record)
             case decide.Stop():
                 await self._yard.runtime.stop(record.run, action.cause, grace=action.grace)
             case decide.Release():
@@ -215,7 +215,23 @@ class Engine:
         with suppress(StaleRecord, Transient):  # the next look repeats a launch that the world prevented
             placed = await self._yard.jobs.put(decide.place(record, now), expect=record.version)
             self._known[placed.uid] = placed.key
-            await self._yard.runtime.launch(order_of(placed))
+            await self._start(placed)
+
+    async def _start(self, record: JobRecord) -> None:
+        """Launch the current attempt. What prevents it is told of the job, once for each reason, and raised."""
+        try:
+            await self._yard.runtime.launch(order_of(record))
+        except Transient as error:
+            with suppress(StaleRecord, Transient):  # a full disk takes no reasons either; the next look has it still
+                await self._tell_hindered(record, str(error))
+            raise
+
+    async def _tell_hindered(self, record: JobRecord, text: str) -> None:
+        now = self._yard.clock.now()
+        hindered = decide.hinder(record, f"waiting for a start that succeeds: {text}", now)
+        if hindered is not record:
+            event = JobEvent(at=now, reason="LaunchFailed", message=text, warning=True)
+            await self._yard.jobs.put(hindered, expect=record.version, events=[event])
 
     async def _wait(self, record: JobRecord, reason: str, now: float) -> None:
         waiting = decide.wait(record, reason, now)

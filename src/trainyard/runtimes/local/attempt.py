@@ -9,17 +9,18 @@ role.json        the keys that transfers sign with                     logs/ usa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 VERSION = 1  # of attempt.json and journal.json; a newer release reads the last one's
 
 
-@dataclass(frozen=True, slots=True)
 class Attempt:
-    """Paths of one attempt."""
+    """Paths of one attempt. No dataclass: importing those costs a supervisor more than all its own modules."""
 
-    folder: Path
+    __slots__ = ("folder",)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     @property
     def order(self) -> Path:

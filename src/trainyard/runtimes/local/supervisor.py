@@ -14,7 +14,6 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -259,6 +258,8 @@ class Supervisor:
         raise Ended("failed", fault="InternalServerError", detail=detail, exit_code=None)
 
     def _run_helper(self, argv: list[str], *, stoppable: bool) -> int:
+        import subprocess  # noqa: PLC0415 - a job without inputs and outputs does not pay for it
+
         with (self._attempt.folder / "helper.log").open("ab") as log:
             helper = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self._order["helper_env"],
