@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,38 @@ def test_a_supervisor_that_dies_at_a_named_point_costs_nothing(home: Path, tmp_p
     assert (home / "s3" / "out" / "models" / "crash" / "output" / "model.tar.gz%").is_file()
 
 
+@pytest.mark.parametrize("result", ["stage-result.json", "upload-result.json"])
+@pytest.mark.parametrize("moment", ["before", "moved", "after"])
+def test_a_helper_that_dies_at_a_named_point_costs_nothing(
+    home: Path, tmp_path: Path, moment: str, result: str
+) -> None:
+    data, count = tmp_path / "data", 20
+    data.mkdir()
+    (data / "numbers").write_text("1 2 3")
+    script = tmp_path / "model.py"
+    script.write_text(
+        WITNESS + "given = open('/opt/ml/input/data/train/numbers').read()\n"
+        "open('/opt/ml/model/weights', 'w').write(given)\n"
+    )
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"{data.as_uri()}/"}}
+    channels = [{"ChannelName": "train", "DataSource": source}]
+    mark = f"chaos-{tmp_path}"
+    file = manifest(
+        tmp_path, "helped", sys.executable, str(script), str(count),
+        InputDataConfig=channels, Environment={"MARK": mark},
+    )  # fmt: skip
+    flag = tmp_path / "died"
+    command(home, "run", "--detach", file, TRAINYARD_CRASHPOINT=f"{moment}-{result}={flag}", TRAINYARD_MARK=mark)
+    until(lambda: status(home, "helped") == "Completed")
+    assert flag.exists()
+    assert_one_writer_counted_to(home, count)
+    with tarfile.open(home / "s3" / "out" / "models" / "helped" / "output" / "model.tar.gz%") as archive:
+        weights = archive.extractfile("weights")
+        assert weights is not None
+        assert weights.read() == b"1 2 3"
+    until(lambda: not _carrying(mark))
+
+
 def test_a_reboot_loses_the_attempt_and_says_so(home: Path, tmp_path: Path) -> None:
     command(home, "run", "--detach", witness(tmp_path, "reboot", 3000))
     training(home)
@@ -197,8 +230,18 @@ def _alive(home: Path, name: str) -> dict[str, object] | None:
 
 
 def _processes(text: str) -> list[int]:
+    """Processes with the text in their arguments."""
+    return _holding(text, "cmdline")
+
+
+def _carrying(text: str) -> list[int]:
+    """Processes with the text in the environment they were started with, whatever they call themselves."""
+    return _holding(text, "environ")
+
+
+def _holding(text: str, file: str) -> list[int]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob(f"[0-9]*/{file}"):
         try:
             if text.encode() in path.read_bytes():
                 found.append(int(path.parent.name))

@@ -34,15 +34,17 @@ class Leadership:
         return self._lock is not None
 
     def try_lead(self) -> bool:
-        """Lead if nobody does."""
-        if self._lock is None:
+        """Lead if nobody does; who only looks (`is_led`) shares the lock for a moment and is no reason to give up."""
+        while self._lock is None:
             lock = os.open(self._home.leader_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(lock)
-                return False
-            self._lock = lock
+                if is_led(self._home):
+                    return False
+            else:
+                self._lock = lock
         return True
 
     async def lead(self) -> None:

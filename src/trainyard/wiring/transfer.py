@@ -13,6 +13,7 @@ from pathlib import Path
 from trainyard.agent.orders import TransferOrders
 from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
+from trainyard.kit.crashpoint import crashpoint
 from trainyard.model.errors import ServiceError, Transient
 from trainyard.objects.buckets import Buckets
 from trainyard.ports.objects import ObjectStore
@@ -59,6 +60,7 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
     folder = Path(folder_name)
     lock = os.open(folder / "helper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
+    crashpoint(f"before-{result_name}")
     order = json.loads((folder / "attempt.json").read_bytes())
     orders = TransferOrders.from_plain(order["transfers"])
     try:
@@ -70,7 +72,9 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return FULL_DISK
+    crashpoint(f"moved-{result_name}")
     atomic.write_json(folder / result_name, result)
+    crashpoint(f"after-{result_name}")
     return 0
 
 
