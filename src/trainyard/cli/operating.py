@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 
 from trainyard.cli.sessions import with_session
 from trainyard.model.errors import Unsupported
+from trainyard.model.keys import Scope
 from trainyard.operator.options import REFUSED, Flags, refuse, switch
 from trainyard.wiring.session import Session
 
@@ -34,6 +36,9 @@ def _acks_other_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     "--kubeconfig", type=click.Path(dir_okay=False), help="The API server's; else $KUBECONFIG, else the pod's."
 )
 @click.option("--context", "kube_context", help="A context of the kubeconfig.")
+@click.option("--service", default="", metavar="URL", help="Another Trainyard: unix:///…/control.sock or https://….")
+@click.option("--service-token-file", metavar="FILE", help="The token for it, read before every request.")
+@click.option("--service-ca-file", metavar="FILE", help="The certificates that it is trusted by.")
 @click.option("--watch-namespace", default="", metavar="NAMES", help="Comma-separated; all where none is given.")
 @click.option("--watch-selectors", default="", metavar="SELECTOR", help="Only resources with these labels.")
 @click.option(
@@ -64,7 +69,7 @@ def _acks_other_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--aws-region", default="", hidden=True)
 @_acks_other_flags
 def operator_command(**given: Any) -> None:
-    """Reconcile the TrainingJob resources of a Kubernetes API with this home's jobs, until SIGTERM.
+    """Reconcile the TrainingJob resources of a Kubernetes API with this home's jobs, or another's, until SIGTERM.
 
     Flags are those of ACK's SageMaker controller where they mean the same; one that has no meaning here is refused
     with the reason.
@@ -85,7 +90,26 @@ def operator_command(**given: Any) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await operating.Operator(session.service, access, operation).run()
 
-    with_session(operate, lead=True)
+    if given["service"]:
+        _elsewhere(given, operating.scope_of(**options), access, operation)
+    else:
+        with_session(operate, lead=True)
+
+
+def _elsewhere(given: dict[str, Any], scope: Scope, access: Any, operation: Any) -> None:
+    """Operate with another Trainyard's jobs; nothing of this machine's home is touched."""
+    from trainyard.wiring import operating
+
+    async def operate() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: task.cancel() if task else None)
+        files = {"token_file": given["service_token_file"], "ca_file": given["service_ca_file"]}
+        with contextlib.suppress(asyncio.CancelledError):
+            async with operating.service_at(given["service"], scope, **files) as service:
+                await operating.Operator(service, access, operation).run()
+
+    asyncio.run(operate())
 
 
 def _operation(given: dict[str, Any]) -> Any:

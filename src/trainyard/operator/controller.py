@@ -25,6 +25,7 @@ from trainyard.operator.asking import Asking
 from trainyard.operator.case import Rules, Settle
 from trainyard.operator.index import Index
 from trainyard.operator.metrics import Metrics
+from trainyard.operator.mirror import Mirror
 from trainyard.operator.options import WORKERS, Watching
 from trainyard.operator.reconciler import TRAINING_JOBS, Reconciler, Tools
 from trainyard.ports.clock import Clock
@@ -63,6 +64,7 @@ class Controller:
         self.metrics = metrics or Metrics()
         self.queue = WorkQueue()
         self.index = Index(rules)
+        self._mirror = Mirror(client, TRAINING_JOBS, service, self.index) if self._watching.mirrors else None
         self._feed = Feed()
         self.guard: Callable[[], None] = lambda: None
         self._recorder = Recorder(client, clock, component=COMPONENT)
@@ -92,6 +94,8 @@ class Controller:
                 await informer.synced.wait()
             for _ in range(self._workers):
                 group.create_task(self._work())
+            if self._mirror is not None:
+                group.create_task(self._mirror.run(self._check))
 
     def watch_age(self) -> float:
         """Seconds since the API server was last heard: whether we are alive at all."""
@@ -187,8 +191,14 @@ class Controller:
         async for change in self._service.changes(self._feed.revision):
             self._feed.revision = change.revision
             if change.account == scope.account and change.region == scope.region:
-                for key in self.index.keys_of(change.name):
-                    self.queue.add(key)
+                self._moved(change.name)
+
+    def _moved(self, name: str) -> None:
+        keys = self.index.keys_of(name)
+        for key in keys:
+            self.queue.add(key)
+        if not keys and self._mirror is not None:
+            self._mirror.noticed(name)
 
     def _wake_restless(self) -> None:
         for key in self.index.restless():

@@ -35,11 +35,15 @@ REFUSED: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watching:
-    """What of the cluster is watched: namespaces (none is all of them), a label selector, and how patiently."""
+    """What of the cluster is watched: namespaces (none is all of them), a label selector, and how patiently.
+
+    mirrors : jobs that no resource made are shown as read-only resources.
+    """
 
     namespaces: Sequence[str] = ()
     labels: str = ""
     silence: float = 70.0
+    mirrors: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

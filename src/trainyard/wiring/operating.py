@@ -9,30 +9,41 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.times import rfc3339_micro
-from trainyard.kubeapi.access import Access, in_pod
+from trainyard.kubeapi.access import Access, in_pod, over_socket
 from trainyard.kubeapi.client import Client
 from trainyard.kubeapi.kubeconfig import files_of, from_kubeconfig
 from trainyard.kubeapi.lease import Lease, NotLeading
 from trainyard.model.errors import TrainyardError
+from trainyard.model.keys import Scope
 from trainyard.operator.controller import Controller
 from trainyard.operator.health import answering
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.options import Flags, rules_of, watching_of, workers_of
 from trainyard.ports.service import TrainingService
+from trainyard.remote.connection import Address, Connection
+from trainyard.remote.service import RemoteService
+from trainyard.wiring.home import Home
+from trainyard.wiring.session import Session
+from trainyard.wiring.settings import load
 
 LEASE = "ack-sagemaker.services.k8s.aws"  # ACK's own: where both are installed, one acts
+_AFTER_A_BUG = 5.0  # seconds
 _RETRY = 1.0  # seconds before a process that lost its lease stands for it again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """How one operator runs. Addresses are `host:port`, "" for none; `qps` 0 is no limit of our own."""
+    """How one operator runs. Addresses are `host:port`, "" for none; `qps` 0 is no limit of our own.
+
+    mirrors : jobs that no resource made are shown as read-only resources.
+    """
 
     flags: Flags = field(default_factory=Flags)
     metrics_address: str = ""
@@ -41,6 +52,7 @@ class Operation:
     lease_namespace: str = ""
     qps: float = 0.0
     burst: int = 100
+    mirrors: bool = False
 
 
 class Operator:
@@ -50,7 +62,8 @@ class Operator:
         self._service, self._access, self._operation = service, access, operation
         self._clock, self._metrics = SystemClock(), Metrics()
         self._rules = rules_of(operation.flags, service.scope, _version())
-        self._watching, self._workers = watching_of(operation.flags), workers_of(operation.flags)
+        self._watching = replace(watching_of(operation.flags), mirrors=operation.mirrors)
+        self._workers = workers_of(operation.flags)
         self._controller: Controller | None = None
 
     async def run(self) -> None:
@@ -106,6 +119,50 @@ class Operator:
         if self._controller is not None:
             self._controller.observe()
         return self._metrics.page()
+
+
+@asynccontextmanager
+async def operating_beside(session: Session) -> AsyncIterator[None]:
+    """The operator of a server, over the socket of its own Kubernetes door, for as long as the block lasts."""
+    folder = os.open(session.home.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    access = over_socket(f"/proc/self/fd/{folder}/{session.home.kube_socket.name}")
+    task = asyncio.create_task(_restarted(session.service, access))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        os.close(folder)
+
+
+async def _restarted(service: TrainingService, access: Access) -> None:
+    """A bug in the operator stops neither the engine nor the doors; it begins anew."""
+    while True:
+        try:
+            await Operator(service, access, Operation(mirrors=True)).run()
+        except Exception:
+            logging.getLogger(__name__).exception("the operator broke down and begins anew")
+            await asyncio.sleep(_AFTER_A_BUG)
+
+
+@asynccontextmanager
+async def service_at(
+    url: str, scope: Scope, *, token_file: str | None, ca_file: str | None
+) -> AsyncIterator[RemoteService]:
+    """Another Trainyard's jobs: `unix:///path/of/control.sock`, or `https://host:port` with a token."""
+    socket = Path(url.removeprefix("unix://")) if url.startswith("unix://") else None
+    token = (lambda: Path(token_file).read_text().strip()) if token_file else None
+    given: dict[str, Any] = {"socket": socket} if socket is not None else {"url": url.rstrip("/")}
+    async with Connection(Address(**given, token=token, ca=Path(ca_file) if ca_file else None)) as connection:
+        yield RemoteService(scope, connection)
+
+
+def scope_of(home: str | None, region: str | None, account: str | None) -> Scope:
+    """The scope that was named whole, else as the home's settings complete it; a pod needs no home for the former."""
+    if region and account:
+        return Scope(account, region)
+    settings = load(Home.open(home).settings)
+    return Scope(account or settings.account, region or settings.region)
 
 
 def access_of(kubeconfig: str | None, context: str | None) -> Access:
