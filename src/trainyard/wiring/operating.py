@@ -149,7 +149,12 @@ async def _restarted(service: TrainingService, access: Access) -> None:
 async def service_at(
     url: str, scope: Scope, *, token_file: str | None, ca_file: str | None
 ) -> AsyncIterator[RemoteService]:
-    """Another Trainyard's jobs: `unix:///path/of/control.sock`, or `https://host:port` with a token."""
+    """Another Trainyard's jobs: `unix:///path/of/control.sock`, or `https://host:port` with a token.
+
+    Raises TrainyardError for any other: no token goes over a plain connection.
+    """
+    if not url.startswith(("unix:///", "https://")):
+        raise TrainyardError(f"--service {url} is neither https:// nor unix:///; no token goes over plain http.")
     socket = Path(url.removeprefix("unix://")) if url.startswith("unix://") else None
     token = (lambda: Path(token_file).read_text().strip()) if token_file else None
     given: dict[str, Any] = {"socket": socket} if socket is not None else {"url": url.rstrip("/")}

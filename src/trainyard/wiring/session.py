@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import uuid
@@ -41,6 +42,8 @@ from trainyard.yard.scanning import Scanning
 from trainyard.yard.service import YardService
 
 GIB = 1024**3
+LEAD_AGAIN = 1.0  # seconds before an engine that died is started again
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +101,20 @@ async def _leading(session: Session) -> AsyncIterator[None]:
 
 
 async def lead(session: Session) -> None:
-    """Lead once nobody else does, until cancelled."""
-    await session.leadership.lead()
-    async with session.engine.running():
-        await session.leadership.beat()
+    """Lead once nobody else does, until cancelled.
+
+    An engine that dies (a full disk, a store that fails) gives the lead up, for another process or for the next try.
+    """
+    while True:
+        await session.leadership.lead()
+        try:
+            async with session.engine.running():
+                await session.leadership.beat()
+        except* Exception:  # noqa: BLE001 - whatever it was, the home must not be held by an engine that is gone
+            _LOG.exception("the engine ended and is started again")
+        finally:
+            session.leadership.leave()
+        await asyncio.sleep(LEAD_AGAIN)
 
 
 async def leave(session: Session) -> None:

@@ -12,6 +12,8 @@ import pytest
 from ruamel.yaml import YAML
 from tests.tools import stock
 
+from trainyard.cli.operating import operator_command
+
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "trainyard"
 SERVER: tuple[str, ...] = ()
@@ -118,6 +120,16 @@ def test_the_operator_is_given_no_secret_no_pod_and_nothing_that_it_does_not_use
     }
     for _, kind, verb in rules(rendered(values)):
         assert verb in allowed[kind], (kind, verb)
+
+
+@WAYS
+def test_the_operators_command_line_is_one_that_it_takes(values: tuple[str, ...], tmp_path: Path) -> None:
+    (container,) = [one for one in containers(rendered(values)) if one["name"] == "operator"]
+    arguments = container["args"][container["args"].index("operator") + 1 :]
+    (tmp_path / "ca.crt").touch()
+    given = [one.replace("/var/run/secrets/trainyard/ca", str(tmp_path)) for one in arguments]
+    context = operator_command.make_context("operator", given)
+    assert context.params["service"].startswith(("unix:///", "https://"))
 
 
 def test_a_server_has_one_replica_a_volume_and_an_opt_of_its_own() -> None:
