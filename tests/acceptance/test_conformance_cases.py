@@ -333,6 +333,7 @@ async def test_the_first_group_of_a_line_with_a_tab(tmp_path: Path) -> None:
 
 
 @pytest.mark.case(85)
+@pytest.mark.slow  # it waits for samples and for room, which a loaded machine gives late
 async def test_the_hosts_own_use(tmp_path: Path) -> None:
     spin = "import time; end = time.monotonic() + 1.5\nwhile time.monotonic() < end: pass"
     settings = "[metrics]\nusage_interval_seconds = 0.2\n"
