@@ -79,6 +79,8 @@ class ApiServer:
             answer = await self.trouble(request)
             if answer is not None:
                 return answer
+        if request.path.startswith(("/fill/", "/writes")):
+            return await self._benchmark(request)
         found = _discovery(request.path)
         if found is not None:
             return _json(found)
@@ -89,6 +91,18 @@ class ApiServer:
                 return await self._watch(request, kind, namespace)
             return _json(self._list(kind, namespace, query))
         return self._one(request.method, kind, namespace, name, subresource, await request.read())
+
+    async def _benchmark(self, request: web.BaseRequest) -> web.Response:
+        """Objects put in as they are, and how many writes there were, for a server in another process."""
+        if request.method == "POST":
+            for item in orjson.loads(await request.read()):
+                self.put(request.path.removeprefix("/fill/"), item)
+            return _json({})
+        count = {"status": 0, "resources": 0, "events": 0}
+        for _, what in self.log:
+            kind = "events" if what.startswith("events/") else "status" if what.endswith("/status") else "resources"
+            count[kind] += 1
+        return _json(count)
 
     def _one(self, method: str, kind: str, namespace: str, name: str, sub: str, content: bytes) -> web.Response:
         body = orjson.loads(content) if content else {}
@@ -191,7 +205,8 @@ class ApiServer:
     @asynccontextmanager
     async def running(self, port: int = 0) -> AsyncIterator[str]:
         """Serve on a loopback port; gives the address."""
-        runner = web.ServerRunner(web.Server(self.handle, access_log=None), shutdown_timeout=0.05)
+        server = web.Server(self.handle, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=0.05)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", port or self.port)

@@ -24,7 +24,7 @@ from trainyard.ports.clock import Clock
 WAITING = 2000  # events kept until they can be sent
 SENDERS = 4
 _BURST, _RATE = 25, 1 / 60  # of one object: so many at once, then one a minute
-_OBJECTS = 4096  # whose rates are remembered
+_OBJECTS = 4096  # whose rates, and events whose counts, are remembered
 _LONGEST = 1024  # characters of a message, the API's limit
 _LOG = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Recorder:
         self._client, self._clock, self._component, self._allowed = client, clock, component, allowed
         self._queue: asyncio.Queue[_Told] = asyncio.Queue(WAITING)
         self._rates: OrderedDict[str, Limiter] = OrderedDict()
+        self._counts: OrderedDict[str, int] = OrderedDict()
         self.sent = 0
         self.dropped = 0
 
@@ -76,6 +77,9 @@ class Recorder:
                 if self._allowed():
                     await self._send(told)
                     self.sent += 1
+            except NotFound:  # its time in the server was over; the next one is a first one
+                self._counts.pop(told.name, None)
+                self.dropped += 1
             except ApiError as error:  # an event is help, not state: the next ones matter more than this one
                 self.dropped += 1
                 _LOG.debug("an event was not taken: %s", error)
@@ -83,19 +87,24 @@ class Recorder:
                 self._queue.task_done()
 
     async def _send(self, told: _Told) -> None:
-        try:
-            await self._client.create(EVENTS, told.namespace, told.body)
-        except AlreadyExists:
-            await self._count(told)
+        """Once is created, again is counted; who told it before, also before this process, is no matter."""
+        known = self._counts.get(told.name)
+        if known is None:
+            try:
+                await self._client.create(EVENTS, told.namespace, told.body)
+            except AlreadyExists:
+                found = await self._client.get(EVENTS, told.namespace, told.name)
+                known = int(found.get("count") or 1)
+        if known is not None:
+            patch = {"count": known + 1, "lastTimestamp": told.body["lastTimestamp"]}
+            await self._client.patch(EVENTS, told.namespace, told.name, patch)
+        self._remember(told.name, (known or 0) + 1)
 
-    async def _count(self, told: _Told) -> None:
-        try:
-            known = await self._client.get(EVENTS, told.namespace, told.name)
-        except NotFound:  # its time was over just now
-            return
-        count = int(known.get("count") or 1) + 1
-        patch = {"count": count, "lastTimestamp": told.body["lastTimestamp"]}
-        await self._client.patch(EVENTS, told.namespace, told.name, patch)
+    def _remember(self, name: str, count: int) -> None:
+        self._counts[name] = count
+        self._counts.move_to_end(name)
+        if len(self._counts) > _OBJECTS:
+            self._counts.popitem(last=False)
 
     def _within_rate(self, uid: str) -> bool:
         limiter = self._rates.pop(uid, None) or Limiter(_RATE, _BURST, self._clock.boottime)

@@ -65,6 +65,7 @@ class Controller:
         self.queue = WorkQueue()
         self.index = Index(rules)
         self._mirror = Mirror(client, TRAINING_JOBS, service, self.index) if self._watching.mirrors else None
+        self._passing: dict[str, str] = {}  # keys that are worked on, and the revision that the pass has come to
         self._feed = Feed()
         self.guard: Callable[[], None] = lambda: None
         self._recorder = Recorder(client, clock, component=COMPONENT)
@@ -127,6 +128,8 @@ class Controller:
             self.queue.drop(key)
             return
         resting = self.index.put(key, resource, self._clock.now())
+        if key in self._passing:
+            return  # most likely the echo of this pass's own write; `_work` looks again if it was not
         if before is None and resting:
             if self._rules.resync is not None:
                 self.queue.add_after(key, spread(0.0, self._rules.resync))
@@ -138,8 +141,11 @@ class Controller:
 
     def _wrote(self, resource: Object) -> None:
         informer = self._informer_of(resource["metadata"].get("namespace"))
+        key = _key(resource)
+        if key in self._passing:
+            self._passing[key] = _revision(resource)
         if informer is not None and informer.wrote(resource):
-            self.index.put(_key(resource), resource, self._clock.now())
+            self.index.put(key, resource, self._clock.now())
 
     def _informer_of(self, namespace: str | None) -> Informer | None:
         if not self._watching.namespaces:
@@ -207,13 +213,22 @@ class Controller:
     async def _work(self) -> None:
         while True:
             key = await self.queue.get()
+            resource = self._resource(key)
+            if resource is not None:
+                self._passing[key] = _revision(resource)
             try:
-                await self._handle(key)
+                await self._handle(key, resource)
             finally:
+                self._end_pass(key)
                 self.queue.done(key)
 
-    async def _handle(self, key: str) -> None:
-        resource = self._resource(key)
+    def _end_pass(self, key: str) -> None:
+        """Look again if the watch brought a revision that this pass neither began with nor wrote."""
+        known, decided = self._resource(key), self._passing.pop(key, None)
+        if known is not None and decided is not None and _revision(known) != decided:
+            self.queue.add(key)
+
+    async def _handle(self, key: str, resource: Object | None) -> None:
         if resource is None:
             self.queue.drop(key)
             return
@@ -262,6 +277,10 @@ class Controller:
             informer.lost(key)
         except ApiError as error:
             _LOG.warning("%s cannot be read: %s", key, error)
+
+
+def _revision(resource: Object) -> str:
+    return str(resource["metadata"].get("resourceVersion") or "")
 
 
 def _key(resource: Object) -> str:

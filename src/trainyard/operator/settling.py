@@ -102,8 +102,11 @@ def _seen_status(case: Case, seen: Seen) -> dict[str, Any]:
     if (case.managed or case.adopted) and not case.read_only:
         more["drift"] = drifted(case.differences)
         more["managedTagKeys"] = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())
-    more["notices"] = [*status.get("notices", ()), *_remarks(case)]
-    return capped({**status, **{name: value for name, value in more.items() if value}})
+    remarks = _remarks(case)
+    if remarks:
+        more["notices"] = [*status.get("notices", ()), *remarks]
+    given = {name: value for name, value in more.items() if value}
+    return capped({**status, **given}) if given else status
 
 
 def _remarks(case: Case) -> list[str]:
