@@ -78,9 +78,9 @@ def _structure(
     wanted: Mapping[str, Any], observed: Mapping[str, Any], structure: type[Structure], path: tuple[str | int, ...]
 ) -> Iterator[Difference]:
     for name, member in members_of(structure).items():
-        here = (*path, name)
-        if generic(here) not in NOT_COMPARED:
-            yield from _value(wanted.get(name), observed.get(name), member.shape, here)
+        left, right, here = wanted.get(name), observed.get(name), (*path, name)
+        if left != right and generic(here) not in NOT_COMPARED:
+            yield from _value(left, right, member.shape, here)
 
 
 def _value(wanted: Any, observed: Any, shape: Shape, path: tuple[str | int, ...]) -> Iterator[Difference]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from trainyard.model.members import Shape, members_of
@@ -20,6 +20,7 @@ _WORD = re.compile(r"S3|[A-Z]+(?![a-z])|[A-Z][a-z0-9]*")
 _DEEPEST = 100
 
 
+@lru_cache(maxsize=4096)
 def ack_name(name: str) -> str:
     """A member's name as ACK spells it: `VolumeKmsKeyId` is `volumeKMSKeyID`."""
     first, *rest = _WORD.findall(name) or [name]
