@@ -1,0 +1,1 @@
+"""SQLite files: durable group commit and consistent reads, for whoever brings a schema."""
