@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tarfile
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -135,8 +138,23 @@ def test_a_killed_leader_leaves_the_job_running_and_its_end_is_known(home: Path,
     training(home)
     leader.kill()
     leader.wait()
-    until(lambda: status(home, "orphan") == "Completed")
+    until(lambda: in_the_store(home) == {"Completed": 1})  # no command looks: a supervisor started an engine
     assert_one_writer_counted_to(home, 150)
+
+
+def test_a_leader_killed_with_the_last_command_is_followed_by_an_engine(home: Path, tmp_path: Path) -> None:
+    """No further command: a supervisor finds nobody leading. What waits for its place comes to its turn as well."""
+    files = [witness(tmp_path, "first", 300), *(manifest(tmp_path, name, "/bin/true") for name in ("second", "third"))]
+    home.mkdir(mode=0o700)
+    (home / "trainyard.toml").write_text("[capacity]\ncpus = 1\n")
+    for file in files:
+        command(home, "run", "--detach", file)
+    training(home)
+    (leader,) = leaders(home)
+    os.kill(leader, signal.SIGKILL)
+    until(lambda: len(list((home / "attempts").glob("*/*/released"))) == 3)
+    assert in_the_store(home) == {"Completed": 3}
+    until(lambda: not leaders(home))
 
 
 def test_a_killed_shim_is_a_lost_attempt_and_never_completed(home: Path, tmp_path: Path) -> None:
@@ -206,12 +224,14 @@ def test_a_helper_that_dies_at_a_named_point_costs_nothing(
 def test_a_reboot_loses_the_attempt_and_says_so(home: Path, tmp_path: Path) -> None:
     command(home, "run", "--detach", witness(tmp_path, "reboot", 3000))
     training(home)
-    for pid in set(_processes("caretaker")) & set(_processes(str(home))):
+    supervisor, shim = (attempt_file(home, name) for name in ("supervisor.json", "shim.json"))
+    assert supervisor is not None
+    assert shim is not None
+    os.kill(int(str(supervisor["pid"])), signal.SIGSTOP)  # else it may find that nobody leads
+    for pid in leaders(home):
         os.kill(pid, signal.SIGKILL)
-    for name in ("supervisor.json", "shim.json"):
-        who = attempt_file(home, name)
-        assert who is not None
-        kill(who)
+    kill(supervisor)
+    kill(shim)
     command(home, "wait", "reboot", check=False, TRAINYARD_BOOT_ID="another-boot")
     told = json.loads(command(home, "describe", "reboot", "-o", "json").stdout)
     assert (told["TrainingJobStatus"], "restarted" in told["FailureReason"]) == ("Failed", True)
@@ -227,6 +247,17 @@ def test_no_process_of_a_finished_job_is_left(home: Path, tmp_path: Path) -> Non
 def _alive(home: Path, name: str) -> dict[str, object] | None:
     who = attempt_file(home, name)
     return who if who is not None and identity.is_alive(who) else None
+
+
+def leaders(home: Path) -> list[int]:
+    """Detached engines of a home."""
+    return sorted(set(_processes("caretaker")) & set(_processes(str(home))))
+
+
+def in_the_store(home: Path) -> Counter[str]:
+    """How many jobs have which status, as the store has it: no command looks first."""
+    with closing(sqlite3.connect(f"file:{home / 'jobs.db'}?mode=ro", uri=True)) as store:
+        return Counter(status for (status,) in store.execute("SELECT status FROM jobs"))
 
 
 def _processes(text: str) -> list[int]:

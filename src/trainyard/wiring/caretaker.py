@@ -1,4 +1,7 @@
-"""The engine that is left behind: `python -m trainyard.wiring.caretaker HOME`. Leads while a job is unfinished."""
+"""The engine that is left behind: `python -m trainyard.wiring.caretaker HOME`. Leads while a job is unfinished.
+
+Whoever starts it took the lead for it: the lock is its descriptor `detached.HELD`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import sys
 from contextlib import suppress
 
+from trainyard.kit import detached
 from trainyard.wiring.session import lead, open_session
 
 LOOK = 0.5  # seconds between looks at whether anything is left
@@ -13,8 +17,7 @@ LOOK = 0.5  # seconds between looks at whether anything is left
 
 async def _care(home: str) -> None:
     async with open_session(home) as session:
-        if not session.leadership.try_lead():
-            return
+        session.leadership.inherit(detached.HELD)
         leading = asyncio.create_task(lead(session))
         while await session.engine.unfinished() and not leading.done():
             await asyncio.sleep(LOOK)

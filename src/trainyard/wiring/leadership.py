@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from trainyard.runtimes.local import heir
 from trainyard.runtimes.local.journal import poke
 from trainyard.wiring.home import Home
 
@@ -22,30 +23,31 @@ _LONGEST_HINT = 4096  # bytes of one datagram
 
 
 class Leadership:
-    """The home's lock, held or not."""
+    """The home's lock, held or not. `lock`: its descriptor, while we lead."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._lock: int | None = None
+        self.lock: int | None = None
 
     @property
     def held(self) -> bool:
         """Whether we lead."""
-        return self._lock is not None
+        return self.lock is not None
 
     def try_lead(self) -> bool:
         """Lead if nobody does; who only looks (`is_led`) shares the lock for a moment and is no reason to give up."""
-        while self._lock is None:
+        if self.lock is None:
             lock = os.open(self._home.leader_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not heir.take(lock):
                 os.close(lock)
-                if is_led(self._home):
-                    return False
-            else:
-                self._lock = lock
+                return False
+            self.lock = lock
         return True
+
+    def inherit(self, lock: int) -> None:
+        """Lead by the lock that whoever started us took and handed on."""
+        os.set_inheritable(lock, False)
+        self.lock = lock
 
     async def lead(self) -> None:
         """Lead as soon as nobody else does."""
@@ -60,9 +62,9 @@ class Leadership:
 
     def leave(self) -> None:
         """Lead no more."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
 
 
 def is_led(home: Home) -> bool:

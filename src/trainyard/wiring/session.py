@@ -27,7 +27,7 @@ from trainyard.objects.buckets import Buckets, Route
 from trainyard.ports.objects import ObjectStore
 from trainyard.ports.runtime import Resolution
 from trainyard.runtimes.local.credentials import RoleUnusable
-from trainyard.runtimes.local.runtime import LocalOptions, LocalRuntime
+from trainyard.runtimes.local.runtime import EngineOrder, LocalOptions, LocalRuntime
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import SqliteLedger
 from trainyard.stores.sqlite.store import SqliteJobStore
@@ -120,14 +120,15 @@ async def lead(session: Session) -> None:
 async def leave(session: Session) -> None:
     """See that somebody goes on leading while there is something to do."""
     if await session.engine.unfinished() and session.leadership.try_lead():
+        caretaker = caretaker_of(session.home)
+        detached.spawn(caretaker.argv, env=os.environ, log=caretaker.log, holding=session.leadership.lock)
         session.leadership.leave()
-        start_caretaker(session.home)
 
 
-def start_caretaker(home: Home) -> None:
-    """A detached engine that goes when everything is final."""
-    argv = [sys.executable, "-m", "trainyard.wiring.caretaker", str(home.path)]
-    detached.spawn(argv, env=os.environ, log=home.path / "caretaker.log")
+def caretaker_of(home: Home) -> EngineOrder:
+    """A detached engine that goes when everything is final; it leads from its first moment by the lock handed to it."""
+    argv = (sys.executable, "-P", "-m", "trainyard.wiring.caretaker", str(home.path))
+    return EngineOrder(argv=argv, lock=home.leader_lock, log=home.path / "caretaker.log")
 
 
 def _session(home: Home, settings: Settings, database: Database, scope: Scope) -> Session:
@@ -138,6 +139,7 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
     runtime = LocalRuntime(
         LocalOptions(
             attempts=home.attempts, poke_socket=home.poke_socket, capacity=_capacity(settings),
+            engine=caretaker_of(home),
             routes=buckets.to_plain(),
             link_opt_ml=_links_opt_ml(settings),
             log_cap=settings.logs.get("cap_bytes", GIB),

@@ -49,15 +49,26 @@ BALLAST = 64 * 1024  # bytes that a supervisor can free to tell of a full disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOrder:
+    """How a supervisor starts an engine where nobody leads: its command, the lock that leads, and its log."""
+
+    argv: tuple[str, ...]
+    lock: Path
+    log: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocalOptions:
     """Where attempts live and how they are watched.
 
     log_cap: bytes of one log; usage_interval: seconds between samples; helper_env: environment of transfer helpers.
+    engine: for supervisors that nobody leads; without it they leave that to others.
     link_opt_ml: where the system gives no private /opt/ml, make it a link; then runs must follow one another.
     """
 
     attempts: Path
     poke_socket: Path
+    engine: EngineOrder | None = None
     link_opt_ml: bool = False
     log_cap: int = 1 << 30
     usage_interval: float = 10.0
@@ -178,6 +189,7 @@ class LocalRuntime:
             "version": VERSION,
             "job_uid": order.key.job_uid,
             "poke_socket": str(self._options.poke_socket),
+            "engine": self._engine(),
             "argv": program["argv"],
             "isolate": bool(spec.enable_network_isolation) or program.get("network") in ("none", "peers"),
             "peers": [] if spec.enable_network_isolation else program.get("peers", []),
@@ -195,6 +207,13 @@ class LocalRuntime:
             "output_folders": [output.folder for output in transfers.outputs],
             "transfers": transfers.to_plain(),
         }
+
+    def _engine(self) -> dict[str, Any] | None:
+        engine = self._options.engine
+        if engine is None:
+            return None
+        env = {name: os.environ[name] for name in _PASSED_TO_ENGINE if name in os.environ}
+        return {"argv": engine.argv, "env": env, "lock": str(engine.lock), "log": str(engine.log)}
 
     def _role(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
         """The program's variables, among them what its role gives it; why it is not started where the role fails."""
@@ -268,6 +287,10 @@ class LocalRuntime:
 
 _PASSED_TO_SUPERVISOR = ("TRAINYARD_CRASHPOINT", "TRAINYARD_BOOT_ID", "PATH", "LD_LIBRARY_PATH")
 _PASSED_TO_HELPERS = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH")
+_PASSED_TO_ENGINE = (
+    *dict.fromkeys((*_PASSED_TO_SUPERVISOR, *_PASSED_TO_HELPERS)),
+    "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY",
+)  # fmt: skip
 
 
 def machine() -> Resources:

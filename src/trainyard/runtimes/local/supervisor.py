@@ -25,7 +25,7 @@ if __name__ == "__main__":
 from trainyard.kit import atomic, beneath
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.crashpoint import crashpoint
-from trainyard.runtimes.local import identity, namespaces, shim
+from trainyard.runtimes.local import heir, identity, namespaces, shim
 from trainyard.runtimes.local.attempt import Attempt
 from trainyard.runtimes.local.journal import Journal
 from trainyard.runtimes.local.watch import LogWatch, UsageWatch, folder_bytes
@@ -75,6 +75,7 @@ class Supervisor:
         try:
             self._journal.reach("preparing")
             for phase in (self._stage, self._train, self._upload):
+                heir.see_to_leader(self._order)
                 phase()
         except Ended as ended:
             self._end(ended)
@@ -93,6 +94,7 @@ class Supervisor:
                 raise
             self._make_room()
             self._journal.end(ended.ending, **ended.rest)
+        heir.see_to_leader(self._order)  # who shall record it
 
     def _full_disk(self, failed: str) -> Ended:
         """The end of an attempt that has no room, which it gives back so that others can write it down."""
@@ -149,6 +151,7 @@ class Supervisor:
                     tick = TICK if log.look() else min(LONGEST_TICK, 2 * tick)
                     use.look()
                 if self._clock.boottime() >= volume_due:
+                    heir.see_to_leader(self._order)
                     self._check_volume()
                     volume_due = self._clock.boottime() + VOLUME_EVERY
                 self._sleep(gone, min(tick, self._until_deadline()))
