@@ -144,14 +144,17 @@ def test_a_killed_leader_leaves_the_job_running_and_its_end_is_known(home: Path,
 
 def test_a_leader_killed_with_the_last_command_is_followed_by_an_engine(home: Path, tmp_path: Path) -> None:
     """No further command: a supervisor finds nobody leading. What waits for its place comes to its turn as well."""
-    files = [witness(tmp_path, "first", 300), *(manifest(tmp_path, name, "/bin/true") for name in ("second", "third"))]
+    go = tmp_path / "go"
+    files = [manifest(tmp_path, "first", "/bin/sh", "-c", f"while [ ! -e {go} ]; do sleep .05; done")]
+    files += [manifest(tmp_path, name, "/bin/true") for name in ("second", "third")]
     home.mkdir(mode=0o700)
     (home / "trainyard.toml").write_text("[capacity]\ncpus = 1\n")
     for file in files:
         command(home, "run", "--detach", file)
-    training(home)
+    until(lambda: _alive(home, "shim.json"))
     (leader,) = leaders(home)
     os.kill(leader, signal.SIGKILL)
+    go.touch()
     until(lambda: len(list((home / "attempts").glob("*/*/released"))) == 3)
     assert in_the_store(home) == {"Completed": 3}
     until(lambda: not leaders(home))
