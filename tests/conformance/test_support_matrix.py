@@ -40,12 +40,12 @@ def test_no_test_claims_a_field_that_is_refused_or_does_not_exist() -> None:
     assert set(marked("proves")) - rows == set()
 
 
-def test_a_plain_request_runs_as_a_process_and_nowhere_else_yet() -> None:
+def test_a_plain_request_runs_as_a_process_and_on_sagemaker_and_nowhere_else_yet() -> None:
     spec = TrainingJobSpec.from_wire(REQUEST)
     assert refusals(spec, "process") == []
     assert {verdict for _, verdict, _ in verdicts(spec, "process")} == {"honoured", "notice"}
-    for place in PLACES[1:]:
-        assert refusals(spec, place)
+    assert {verdict for _, verdict, _ in verdicts(spec, "sagemaker")} == {"honoured"}
+    assert [place for place in PLACES if refusals(spec, place)] == ["container", "kubernetes"]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def _members(field: Field) -> list[tuple[str, Member]]:
 def _verdicts(field: Field) -> Iterator[tuple[str, str, str]]:
     path = _row_path(field.steps)
     for place in PLACES:
-        yield (place, *support.cell(ROWS[path], place)) if path in ROWS else (place, "honoured", "")
+        yield (place, *support.cell(path, place)) if path in ROWS else (place, "honoured", "")
 
 
 def _row_path(steps: tuple[str, ...]) -> str:

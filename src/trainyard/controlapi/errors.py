@@ -47,6 +47,8 @@ def encode_error(error: TrainyardError) -> tuple[int, dict[str, Any]]:
         plain["problems"] = _PROBLEMS.dump_python(error.problems, mode="json")
     if isinstance(error, Transient):
         plain["after"] = error.after
+    if isinstance(error, ServiceError):
+        plain["code"] = error.code
     return _STATUS_OF[kind], plain
 
 
@@ -62,7 +64,8 @@ def decode_error(status: int, plain: Any) -> TrainyardError:
     if kind is Transient:
         after = plain.get("after")
         return Transient(message, after=float(after) if isinstance(after, int | float) else 1.0)
-    return kind(message)
+    code = plain.get("code")
+    return ServiceError(message, code=code) if kind is ServiceError and isinstance(code, str) else kind(message)
 
 
 def _invalid(plain: Mapping[str, Any], message: str) -> TrainyardError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainyard.lifecycle.support_amazon import SAGEMAKER_ROWS
 from trainyard.lifecycle.support_rows import HONOURED, PLACES, REFUSED, ROWS, Row
 from trainyard.model.problems import Problem
 from trainyard.model.spec import TrainingJobSpec
@@ -16,7 +17,6 @@ from trainyard.model.spec import TrainingJobSpec
 _NOT_BUILT = {
     "container": "running in a container engine is not built yet",
     "kubernetes": "running on a Kubernetes cluster is not built yet",
-    "sagemaker": "running on Amazon SageMaker is not built yet",
 }
 
 Path = tuple[str | int, ...]
@@ -43,10 +43,11 @@ def refusals(spec: TrainingJobSpec, place: str) -> list[Problem]:
     ]
 
 
-def cell(row: Row, place: str) -> tuple[str, str]:
-    """What the matrix shows for a row: the verdict and remark, with the values that have another one."""
+def cell(path: str, place: str) -> tuple[str, str]:
+    """What the matrix shows for a path: the verdict and remark, with the values that have another one."""
     if place in _NOT_BUILT:
         return REFUSED, _NOT_BUILT[place]
+    row = _rows(place)[path]
     special = [f"{case.verdict} where {case.told}: {case.remark}" for case in row.cases]
     return row.verdict, "; ".join(part for part in (row.remark, *special) if part)
 
@@ -55,8 +56,8 @@ def as_markdown() -> str:
     """The whole matrix as a page's tables."""
     lines = [f"| field | {' | '.join(PLACES)} | on process | proof |", "|" + "---|" * (len(PLACES) + 3)]
     for path, row in ROWS.items():
-        cells = [cell(row, place)[0] for place in PLACES]
-        lines.append(f"| `{path}` | {' | '.join(cells)} | {cell(row, 'process')[1]} | {row.proof.split('::')[-1]} |")
+        cells = [cell(path, place)[0] for place in PLACES]
+        lines.append(f"| `{path}` | {' | '.join(cells)} | {cell(path, 'process')[1]} | {row.proof.split('::')[-1]} |")
     return "\n".join(lines) + "\n"
 
 
@@ -85,11 +86,15 @@ def _judged(spec: TrainingJobSpec, place: str) -> Iterator[tuple[Path, str, str]
 def _verdict(path: Path, value: Any, wire: Mapping[str, Any], place: str) -> tuple[str, str]:
     if place in _NOT_BUILT:
         return REFUSED, _NOT_BUILT[place]
-    row = ROWS[_generic(path)]
+    row = _rows(place)[_generic(path)]
     for case in row.cases:
         if case.when(value, wire):
             return case.verdict, case.remark
     return row.verdict, row.remark or ("" if row.verdict != HONOURED else "as the service does")
+
+
+def _rows(place: str) -> Mapping[str, Row]:
+    return SAGEMAKER_ROWS if place == "sagemaker" else ROWS
 
 
 def _generic(path: Path) -> str:

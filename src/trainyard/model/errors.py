@@ -36,9 +36,17 @@ class InvalidJob(TrainyardError):  # noqa: N818 - it names a state of the job, a
 
 
 class ServiceError(TrainyardError):
-    """A refusal in the service's words. `code` is what a wire client sees as the error code."""
+    """A refusal in the service's words. `code` is what a wire client sees as the error code.
+
+    A refusal that has no class of its own carries its code: `AccessDeniedException`, `ExpiredTokenException`, …
+    """
 
     code = "ValidationException"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
 
 
 class ResourceNotFound(ServiceError):  # noqa: N818 - the API's own name
