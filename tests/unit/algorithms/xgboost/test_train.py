@@ -51,7 +51,7 @@ def _env(base: Path) -> dict[str, str]:
 
 
 def _start(base: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(_command(), env=_env(base), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(_command(), env=_env(base), capture_output=True, text=True, timeout=300, check=False)
 
 
 def _load(base: Path) -> xgboost.Booster:
