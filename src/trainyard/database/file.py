@@ -1,41 +1,25 @@
-"""One SQLite file: opened, migrated, written by one thread with group commit, read by another.
-
-Whatever is waiting when the writer is free goes into one transaction, each statement group in a savepoint of its own:
-a caller's refusal undoes the caller's part alone, and one fsync makes everyone durable.
-"""
+"""One SQLite file: opened, migrated, written by one thread with group commit, read by others."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import queue
 import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
+from trainyard.database.writer import Writer
 from trainyard.model.errors import StoreTooNew, TrainyardError, Transient
 
 T = TypeVar("T")
-Write = Callable[[sqlite3.Connection], Any]
 Migrations = list[list[str]]  # the statements of each step, in order; a file has taken as many as its user_version
 
-
-class _Asked(NamedTuple):
-    """A write, and who waits for it where."""
-
-    work: Write
-    done: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
-
-
-LARGEST_GROUP = 256  # writes per transaction; more only adds latency
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
 
 
@@ -45,23 +29,18 @@ class Database:
     def __init__(self, path: Path, migrations: Migrations) -> None:
         self._path = path
         self._migrations = migrations
-        self._closed = False
         self._migrate()
-        self._inbox: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_for_ever, name="store-writer", daemon=True)
-        self._writer.start()
+        self._writer = Writer(self._connect, lambda error: _explained(error, path))
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-reader")
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` inside a transaction; return once it is durable. A cancelled caller's work still happens whole."""
-        if self._closed:
-            raise TrainyardError(f"{self._path} was closed.")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        self._inbox.put(_Asked(work, done, loop))
-        return await done
+        """Run `work` inside a transaction; return once it is durable. A cancelled caller's work still happens whole.
+
+        It may be run twice, the first time without effect: of what it leaves in Python only the last counts.
+        """
+        return await self._writer.write(work)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on a connection for reading. Raises TrainyardError for a file that cannot be read."""
@@ -72,9 +51,7 @@ class Database:
 
     def close(self) -> None:
         """Finish every write that was asked for, then close."""
-        self._closed = True
-        self._inbox.put(None)
-        self._writer.join()
+        self._writer.close()
         self._readers.shutdown(wait=True)
         for connection in self._opened:
             connection.close()
@@ -88,25 +65,6 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         return connect(self._path, newest=len(self._migrations))
-
-    def _write_for_ever(self) -> None:
-        connection = self._connect()
-        try:
-            while (first := self._inbox.get()) is not None:
-                group = [first]
-                ended = False
-                with suppress(queue.Empty):
-                    while len(group) < LARGEST_GROUP:
-                        item = self._inbox.get_nowait()
-                        if item is None:
-                            ended = True
-                            break
-                        group.append(item)
-                _commit(connection, group, self._path)
-                if ended:
-                    return
-        finally:
-            connection.close()
 
     def _migrate(self) -> None:
         try:
@@ -186,57 +144,6 @@ def migrations_of(package: str) -> Migrations:
 def _statements(text: str) -> list[str]:
     bare = re.sub(r"^\s*--.*$", "", text, flags=re.MULTILINE)
     return [statement.strip() for statement in bare.split(";") if statement.strip()]
-
-
-def _commit(connection: sqlite3.Connection, group: list[_Asked], path: Path) -> None:
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        answers = [_attempt(connection, asked.work) for asked in group]
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        answers = [_Refusal(_explained(error, path))] * len(group)
-    _answer(group, answers)
-
-
-class _Refusal(NamedTuple):
-    """An error in the place of a result."""
-
-    error: Exception
-
-
-def _attempt(connection: sqlite3.Connection, work: Write) -> Any:
-    connection.execute("SAVEPOINT one")
-    try:
-        result = work(connection)
-    except sqlite3.OperationalError:
-        raise  # a full disk or a lost file concerns the whole group
-    except Exception as error:  # noqa: BLE001 - the caller's own refusal, handed back to the caller
-        connection.execute("ROLLBACK TO one")
-        result = _Refusal(error)
-    connection.execute("RELEASE one")
-    return result
-
-
-def _answer(group: list[_Asked], answers: list[Any]) -> None:
-    """Tell each loop once: waking it is what costs."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
-    for asked, answer in zip(group, answers, strict=True):
-        by_loop.setdefault(asked.loop, []).append((asked.done, answer))
-    for loop, told in by_loop.items():
-        with suppress(RuntimeError):  # the loop was closed; nobody waits there
-            loop.call_soon_threadsafe(_tell, told)
-
-
-def _tell(answers: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for done, answer in answers:
-        if done.done():
-            continue  # the caller was cancelled; what it asked for happened whole
-        if isinstance(answer, _Refusal):
-            done.set_exception(answer.error)
-        else:
-            done.set_result(answer)
 
 
 def _explained(error: sqlite3.Error, path: Path) -> TrainyardError:

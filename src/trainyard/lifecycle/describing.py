@@ -8,40 +8,43 @@ from typing import Any
 from trainyard.lifecycle import defaults, naming, stopping
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.job import JobSummary
-from trainyard.model.record import JobRecord
+from trainyard.model.members import members_of
+from trainyard.model.record import JobRecord, Transition
 from trainyard.model.spec import TrainingJobSpec
 
-# Members of the request that the answer echoes as they are.
-_ECHOED = (
-    "RoleArn",
-    "VpcConfig",
-    "CheckpointConfig",
-    "DebugHookConfig",
-    "DebugRuleConfigurations",
-    "TensorBoardOutputConfig",
-    "ExperimentConfig",
-    "ProfilerConfig",
-    "ProfilerRuleConfigurations",
-    "Environment",
-    "RetryStrategy",
-    "RemoteDebugConfig",
-    "InfraCheckConfig",
-    "ServerlessJobConfig",
-    "MlflowConfig",
-    "ModelPackageConfig",
-)
+# Members of the request that the answer echoes as they are, and the attributes that hold them.
+_ECHOED = {
+    name: members_of(TrainingJobSpec)[name].attribute
+    for name in (
+        "RoleArn",
+        "VpcConfig",
+        "CheckpointConfig",
+        "DebugHookConfig",
+        "DebugRuleConfigurations",
+        "TensorBoardOutputConfig",
+        "ExperimentConfig",
+        "ProfilerConfig",
+        "ProfilerRuleConfigurations",
+        "Environment",
+        "RetryStrategy",
+        "RemoteDebugConfig",
+        "InfraCheckConfig",
+        "ServerlessJobConfig",
+        "MlflowConfig",
+        "ModelPackageConfig",
+    )
+}
 _SWITCHES = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
 
 
 def description_of(record: JobRecord) -> TrainingJobDescription:
     """The whole answer. Absent stays absent but where the real service fills in."""
-    wire = {**_echo(record.spec), **_standing(record), **_times(record)}
-    return TrainingJobDescription.from_wire(wire)
+    members = {**_echo(record.spec), **_standing(record), **_times(record)}
+    return TrainingJobDescription.model_validate({name: value for name, value in members.items() if value is not None})
 
 
 def summary_of(record: JobRecord) -> JobSummary:
     """One line of a list."""
-    resources = record.spec.resource_config
     return JobSummary(
         name=record.key.name,
         arn=record.key.arn,
@@ -52,13 +55,18 @@ def summary_of(record: JobRecord) -> JobSummary:
         ended_at=record.training_ended_at,
         failure_reason=record.failure_reason,
         image=record.placement.image,
-        instance=(resources.instance_type or "") if resources else "",
+        instance=instance_of(record.spec),
     )
 
 
+def instance_of(spec: TrainingJobSpec) -> str:
+    """The type of a job's hosts where there is one, else nothing."""
+    return (spec.resource_config.instance_type or "") if spec.resource_config else ""
+
+
 def _echo(spec: TrainingJobSpec) -> dict[str, Any]:
-    given = spec.to_wire()
-    wire: dict[str, Any] = {name: given[name] for name in _ECHOED if name in given}
+    given = spec.wire
+    wire: dict[str, Any] = {name: getattr(spec, attribute) for name, attribute in _ECHOED.items()}
     # ACK's controller asks again for ever where one of these is null.
     wire["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **given["OutputDataConfig"]}
     if "AlgorithmSpecification" in given:
@@ -90,15 +98,7 @@ def _standing(record: JobRecord) -> dict[str, Any]:
         "ModelArtifacts": {"S3ModelArtifacts": record.model_uri or naming.model_uri(record.spec)},
         "TrainingJobStatus": str(record.status),
         "SecondaryStatus": str(record.secondary),
-        "SecondaryStatusTransitions": [
-            {
-                "Status": str(entry.status),
-                "StartTime": entry.start,
-                "EndTime": entry.end,
-                "StatusMessage": entry.message,
-            }
-            for entry in record.transitions
-        ],
+        "SecondaryStatusTransitions": [_transition(entry) for entry in record.transitions],
         "FailureReason": record.failure_reason,
     }
     if record.status == "Completed" and _keep_alive(record.spec):  # no host is ever kept here
@@ -109,6 +109,11 @@ def _standing(record: JobRecord) -> dict[str, Any]:
             for metric in record.final_metrics
         ]
     return wire
+
+
+def _transition(entry: Transition) -> dict[str, Any]:
+    ended = {} if entry.end is None else {"EndTime": entry.end}
+    return {"Status": str(entry.status), "StartTime": entry.start, **ended, "StatusMessage": entry.message}
 
 
 def _keep_alive(spec: TrainingJobSpec) -> int:

@@ -7,6 +7,8 @@ nothing is ever ignored in silence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from trainyard.lifecycle.support_amazon import SAGEMAKER_ROWS
@@ -69,24 +71,40 @@ def written(path: Path) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """The row of one path, and the nodes below it by the names of members; those of a list's items under "[]"."""
+
+    row: Row
+    below: dict[str, _Node] = field(default_factory=dict)
+
+
 def _judged(spec: TrainingJobSpec, place: str) -> Iterator[tuple[Path, str, str]]:
     if place not in PLACES:
         raise KeyError(place)
-    wire = spec.to_wire()
-    refused: tuple[Path, ...] = ()
-    for path, value in _given(wire, ()):
-        verdict, remark = _verdict(path, value, wire, place)
-        if any(path[: len(above)] == above for above in refused):
-            continue  # what stands above it was refused whole
-        if verdict == REFUSED:
-            refused += (path,)
-        yield path, verdict, remark
+    wire = spec.wire
+    for name, value in wire.items():
+        yield from _judged_value(value, _nodes(place)[name], (name,), wire, place)
 
 
-def _verdict(path: Path, value: Any, wire: Mapping[str, Any], place: str) -> tuple[str, str]:
+def _judged_value(
+    value: Any, node: _Node, path: Path, wire: Mapping[str, Any], place: str
+) -> Iterator[tuple[Path, str, str]]:
+    verdict, remark = _verdict(node.row, value, wire, place)
+    yield path, verdict, remark
+    if verdict == REFUSED or not node.below:
+        return  # what is refused is refused whole
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _judged_value(item, node.below["[]"], (*path, index), wire, place)
+    else:
+        for name, member in value.items():
+            yield from _judged_value(member, node.below[name], (*path, name), wire, place)
+
+
+def _verdict(row: Row, value: Any, wire: Mapping[str, Any], place: str) -> tuple[str, str]:
     if place in _NOT_BUILT:
         return REFUSED, _NOT_BUILT[place]
-    row = _rows(place)[_generic(path)]
     for case in row.cases:
         if case.when(value, wire):
             return case.verdict, case.remark
@@ -97,22 +115,14 @@ def _rows(place: str) -> Mapping[str, Row]:
     return SAGEMAKER_ROWS if place == "sagemaker" else ROWS
 
 
-def _generic(path: Path) -> str:
-    text = ""
-    for step in path:
-        text += "[]" if isinstance(step, int) else f".{step}" if text else step
-    return text
-
-
-def _given(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    if path:
-        yield path, value
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _given(item, (*path, index))
-    elif isinstance(value, dict) and (not path or _generic(path) + "." in _STRUCTURES):
-        for name, member in value.items():
-            yield from _given(member, (*path, name))
-
-
-_STRUCTURES = frozenset(path[: end + 1] for path in ROWS for end, letter in enumerate(path) if letter == ".")
+@cache
+def _nodes(place: str) -> dict[str, _Node]:
+    """The rows of a place as a tree, to be walked beside a request."""
+    root: dict[str, _Node] = {}
+    for path, row in sorted(_rows(place).items()):  # what is above comes before what is below
+        *above, name = path.replace("[]", ".[]").split(".")
+        nodes = root
+        for step in above:
+            nodes = nodes[step].below
+        nodes[name] = _Node(row)
+    return root

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -72,9 +73,20 @@ class Structure(BaseModel):
         """The API's spelling, with exactly the members that were given."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
+    @cached_property
+    def wire(self) -> Mapping[str, Any]:
+        """The same, made once and shared: to be read, not to be changed."""
+        return self.to_wire()
+
+
+_PLAIN = frozenset({str, int, float, bool})
+_MAPPING = (dict, Mapping)  # a dict is told at once, any other mapping slowly
+
 
 def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    if value.__class__ in _PLAIN:
+        return value
+    if isinstance(value, _MAPPING):
         return {name: _without_nulls(member) for name, member in value.items() if member is not None}
     if isinstance(value, list | tuple):
         return [_without_nulls(item) for item in value]

@@ -131,10 +131,10 @@ class Catalogue:
         asked, path = (image, _IMAGE) if image else (name, _ALGORITHM)
         if not asked:
             return (Problem(path=_IMAGE, message="No image and no algorithm to run is named.", code="required"),)
-        for known in _names(asked):
+        parts = ImageName.parse(asked)
+        for known in _names(asked, parts) if self.aliases else ():
             if known in self.aliases:
                 return self._alias(known, self.aliases[known], path)
-        parts = ImageName.parse(asked)
         leaf = parts.repository.rpartition("/")[2]
         if parts.repository == LOCAL_PYTHON and not parts.registry:
             return self._script(self.python, f"script in {self.python}", path)
@@ -191,9 +191,8 @@ def _script_mode() -> str:
     return str(Path(str(found.origin if found else "")).resolve())
 
 
-def _names(asked: str) -> Sequence[str]:
+def _names(asked: str, parts: ImageName) -> Sequence[str]:
     """What an alias may call an image: as it stands, without its digest, without its tag, its repository alone."""
-    parts = ImageName.parse(asked)
     bare = asked.partition("@")[0]
     untagged = f"{parts.registry}/{parts.repository}" if parts.registry else parts.repository
     tagged = f"{parts.repository}:{parts.tag}" if parts.tag else parts.repository

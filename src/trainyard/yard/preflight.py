@@ -44,7 +44,9 @@ class Preflight:
             raise ValidationRefused("; ".join(problem.message for problem in resolution.problems))
         await self._check_channels(spec)
         placement = resolution.placement
-        sized = await self._sized(spec, replace(placement, notices=(*placement.notices, *notices)))
+        if notices:
+            placement = replace(placement, notices=(*placement.notices, *notices))
+        sized = await self._sized(spec, placement)
         return replace(sized, needs=await self.runtime.capacity()) if self.one_at_a_time else sized
 
     def check_fields(self, spec: TrainingJobSpec) -> None:

@@ -193,3 +193,19 @@ def test_no_request_raises(wire: dict[str, Any]) -> None:
         admission = admit(candidate)
         assert (admission.spec is None) or not [p for p in admission.problems if p.severity.value == "error"]
         validation_message(admission.problems)
+
+
+def test_of_twenty_thousand_faults_a_hundred_are_told_and_the_rest_counted() -> None:
+    wire = {**request(TrainingJobName="my_job"), **{f"Unknown{number}": 1 for number in range(20_000)}}
+    admission = admit(wire)
+    assert len(admission.problems) == 101
+    assert admission.problems[-1].message.startswith("and 19901 more problems")
+    assert len(validation_message(admission.problems)) < 20_000
+    assert [p.code for p in admit(request(TrainingJobName="my_job")).problems] == ["pattern"]
+
+
+def test_a_notice_is_told_beside_any_number_of_faults() -> None:
+    wire = {**request(ResourceConfig__VolumeSizeInGB=None), **{f"Unknown{number}": 1 for number in range(200)}}
+    told = admit(wire).problems
+    assert [str(p.severity) for p in told if p.code == "volume-size"] == ["notice"]
+    assert told[-1].code == "more"

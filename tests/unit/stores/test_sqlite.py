@@ -10,12 +10,16 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.fakes.records import a_record
 
-from trainyard.model.errors import StoreTooNew, TrainyardError
+from trainyard.database.file import migrations_of
+from trainyard.model.errors import ResourceInUse, StoreTooNew, TrainyardError
+from trainyard.model.record import JobRecord
+from trainyard.stores.sqlite.codec import encode
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.store import SqliteJobStore
 
@@ -47,6 +51,55 @@ def test_many_may_open_a_new_store_at_once(path: Path) -> None:
         databases = list(pool.map(Database, [path] * 8))
     for database in databases:
         database.close()
+
+
+async def test_a_store_of_an_older_release_keeps_its_jobs(path: Path) -> None:
+    record = a_record("old")
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in [one for step in migrations_of("trainyard.stores.sqlite")[:2] for one in step]:
+            connection.execute(statement)
+        connection.execute("PRAGMA user_version = 2")
+        given = (record.uid, 1, "InProgress", "Starting", 10.0, 10.0, "ml.m5.large", "image", 1, encode(record))
+        connection.execute(
+            "INSERT INTO jobs (account, region, name, uid, version, status, secondary, created_at, modified_at,"
+            " instance, image, unfinished, record) VALUES ('123456789012', 'us-west-2', 'old',"
+            " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            given,
+        )
+        connection.commit()
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        assert await store.records(unfinished=True) == [replace(record, version=1)]
+        with pytest.raises(ResourceInUse):
+            await store.create(replace(record, uid="another"))
+
+
+async def test_half_a_surrogate_pair_is_kept(path: Path) -> None:
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        stored = await store.create(replace(a_record("job"), waiting="a file named \udcff"))
+        assert await store.get(stored.key) == stored
+
+
+async def test_a_part_that_refuses_after_it_has_written_is_undone_alone(path: Path) -> None:
+    def refusing(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO changes (account, region, name) VALUES ('1', 'r', 'undone')")
+        raise ValueError("no")
+
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        asked = [store.create(a_record("one")), database.write(refusing), store.create(a_record("two"))]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [JobRecord, ValueError, JobRecord]
+        assert await store.revision() == 2
+
+
+async def test_closing_waits_for_what_was_asked(path: Path) -> None:
+    database = Database(path)
+    asked = [asyncio.ensure_future(SqliteJobStore(database).create(a_record(f"j{n}"))) for n in range(5)]
+    await asyncio.sleep(0)  # each has asked; nobody was woken yet
+    database.close()
+    assert [record.version for record in await asyncio.gather(*asked)] == [1] * 5
 
 
 def kill_a_writer(path: Path, run: int, enough: int) -> list[str]:

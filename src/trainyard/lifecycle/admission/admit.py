@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainyard.lifecycle.admission.members import check_structure
+from trainyard.lifecycle.admission.findings import Findings
+from trainyard.lifecycle.admission.members import Inspection
 from trainyard.lifecycle.admission.rules import broken_rules
-from trainyard.model.problems import Problem, Severity
+from trainyard.model.problems import Problem
 from trainyard.model.spec import TrainingJobSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The verdict: the spec where no error refuses it, and every error and notice, members first, then rules."""
+    """The verdict: the spec where no error refuses it, and every error and notice, members first, then rules.
+
+    Of more than a hundred errors the first hundred are told, and how many more there are.
+    """
 
     spec: TrainingJobSpec | None
     problems: tuple[Problem, ...]
@@ -22,8 +26,7 @@ class Admission:
 
 def objections(spec: TrainingJobSpec, *, place: str = "yard") -> tuple[Problem, ...]:
     """Every error and notice of a request that was built without being judged, as `admit` tells them."""
-    wire, local = spec.to_wire(), place != "sagemaker"
-    return (*check_structure(wire, TrainingJobSpec, (), local=local), *broken_rules(wire, local=local))
+    return _findings(spec.wire, local=place != "sagemaker").problems()
 
 
 def admit(wire: Mapping[str, Any], *, place: str = "yard", nameless: bool = False) -> Admission:
@@ -32,16 +35,15 @@ def admit(wire: Mapping[str, Any], *, place: str = "yard", nameless: bool = Fals
     place    : "yard" admits `file://` URIs and paths for a channel's data and for outputs; "sagemaker" does not.
     nameless : a request without TrainingJobName is taken; its spec has the name "" until the caller gives it one.
     """
-    local = place != "sagemaker"
-    given = {"TrainingJobName": "", **wire} if nameless else wire
-    unnamed = nameless and not given.get("TrainingJobName")
-    problems = [
-        problem
-        for problem in check_structure(given, TrainingJobSpec, (), local=local)
-        if not (unnamed and problem.path == ("TrainingJobName",))
-    ]
-    problems += broken_rules(wire, local=local)
-    if any(problem.severity is Severity.ERROR for problem in problems):
-        return Admission(None, tuple(problems))
-    named = {**given, "TrainingJobName": ""} if unnamed else given
-    return Admission(TrainingJobSpec.from_wire(named), tuple(problems))
+    unnamed = nameless and not wire.get("TrainingJobName")
+    found = _findings({**wire, "TrainingJobName": "nameless"} if unnamed else wire, local=place != "sagemaker")
+    if found.is_refusal:
+        return Admission(None, found.problems())
+    return Admission(TrainingJobSpec.from_wire({**wire, "TrainingJobName": ""} if unnamed else wire), found.problems())
+
+
+def _findings(wire: Mapping[str, Any], *, local: bool) -> Findings:
+    found = Findings()
+    Inspection(found, local=local).structure(wire, TrainingJobSpec, ())
+    found.take(broken_rules(wire, local=local))
+    return found

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_MAPPING = (dict, Mapping)  # a dict is told at once, any other mapping slowly
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -49,7 +51,10 @@ class Given:
         return isinstance(value, list | tuple | Mapping) and len(value) > 0
 
     def _at(self, names: tuple[str, ...]) -> Any:
-        value: Any = self.wire
-        for name in names:
-            value = value.get(name) if isinstance(value, Mapping) else None
+        first, *rest = names
+        value = self.wire.get(first)
+        for name in rest:
+            if not isinstance(value, _MAPPING):
+                return None
+            value = value.get(name)
         return value

@@ -95,6 +95,8 @@ def _warm_pool(job: Given, hosts: Given) -> Iterator[Problem]:
 
 
 def _volumes(hosts: Given, *, local: bool) -> Iterator[Problem]:
+    if hosts.has("VolumeSizeInGB") and not hosts.has("VolumeKmsKeyId"):
+        return  # good for any disk
     types = {hosts.text("InstanceType")} | {g.text("InstanceType") for _, g in hosts.each("InstanceGroups")}
     known = sorted(kind for kind in types if kind is not None and has_local_disk(kind) is not None)
     with_disk = [kind for kind in known if has_local_disk(kind)]

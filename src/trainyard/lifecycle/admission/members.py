@@ -3,81 +3,113 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
+from itertools import islice
 from typing import Any
 
 from trainyard.lifecycle.admission import words
+from trainyard.lifecycle.admission.findings import Findings
 from trainyard.lifecycle.admission.patterns import matches
 from trainyard.lifecycle.admission.words import Path
 from trainyard.model.casing import ack_name, api_name
 from trainyard.model.members import Shape, members_of
 from trainyard.model.problems import Problem
-from trainyard.model.shapes import Items, Mapped, Number, OneOf, Structure, Text
+from trainyard.model.shapes import Constraint, Items, Mapped, Number, OneOf, Structure, Text
 
 URI_PATTERN = r"(https|s3)://([^/]+)/?(.*)"
 _A = {"string": "a string", "integer": "a whole number", "float": "a number", "boolean": "true or false"}
 _A |= {"list": "a list", "map": "a map of strings", "structure": "a structure with members"}
+_MAPPING = (dict, Mapping)  # a dict is told at once, any other mapping slowly
+_TYPES: Mapping[str, Any] = {
+    "string": str, "integer": int, "float": (int, float), "list": (list, tuple), "map": _MAPPING, "structure": _MAPPING,
+}  # fmt: skip
 _LONGEST_NAME = 64
 
 
-def check_structure(
-    value: Mapping[Any, Any], structure: type[Structure], path: Path, *, local: bool
-) -> Iterator[Problem]:
-    """Every problem of a structure's members; `local` admits local paths where the API wants a URI of an object."""
-    members = members_of(structure)
-    for key, given in value.items():
-        if not isinstance(key, str) or key not in members:
-            yield _unknown(key, value, structure, path)
-        elif given is not None:
-            yield from check(given, members[key].shape, (*path, key), local=local)
-    for name, member in members.items():
-        if member.required and value.get(name) is None:
-            yield missing((*path, name))
+class Inspection:
+    """One request's members, one after the other. `local` admits local paths where the API wants a URI of an object."""
+
+    def __init__(self, findings: Findings, *, local: bool) -> None:
+        self._findings, self._local = findings, local
+
+    def structure(self, value: Mapping[Any, Any], structure: type[Structure], path: Path) -> None:
+        """Tell every problem of a structure's members."""
+        members = members_of(structure)
+        for key, given in value.items():
+            member = members.get(key)
+            if member is None:
+                self._findings.tell(_unknown, key, value, structure, path)
+            elif given is not None:
+                self._value(given, member.shape, (*path, key))
+        for name in _required(structure):
+            if value.get(name) is None:
+                self._findings.tell(missing, (*path, name))
+
+    def _value(self, value: Any, shape: Shape, path: Path) -> None:
+        if not _has_type(value, shape.kind):
+            self._findings.tell(_wrong_type, value, shape.kind, path)
+            return
+        constraint = shape.constraint
+        if constraint is not None:
+            self._constrained(value, constraint, path)
+        if shape.structure is not None:
+            self.structure(value, shape.structure, path)
+        elif shape.item is not None:
+            # A list that is far too long is reported once, not once for each of its items.
+            limit = 2 * (constraint.max or 0) if isinstance(constraint, Items) else 0
+            for index, item in enumerate(value[: limit or len(value)]):
+                self._value(item, shape.item, (*path, index))
+
+    def _constrained(self, value: Any, constraint: Constraint, path: Path) -> None:
+        match constraint:
+            case Text():
+                self._text(value, constraint, path)
+            case Number():
+                self._bounds(value, constraint, path)
+            case Items():
+                self._length(value, constraint.min, constraint.max, path)
+            case OneOf():
+                if value not in constraint.values:
+                    self._findings.tell(_no_such_value, value, constraint, path)
+            case Mapped():
+                self._map(value, constraint, path)
+
+    def _text(self, value: str, text: Text, path: Path) -> None:
+        self._length(value, text.min, text.max, path)
+        if text.pattern is None or (self._local and text.pattern == URI_PATTERN and is_local_path(value)):
+            return
+        if not matches(text.pattern, value):
+            self._findings.tell(_failure, path, value, words.pattern(text.pattern), "pattern")
+
+    def _length(self, value: Any, least: int, most: int | None, path: Path) -> None:
+        if most is not None and len(value) > most:
+            self._findings.tell(_failure, path, value, words.longest(most), "length")
+        if len(value) < least:
+            self._findings.tell(_failure, path, value, words.shortest(least), "length")
+
+    def _bounds(self, value: int, number: Number, path: Path) -> None:
+        if number.max is not None and value > number.max:
+            self._findings.tell(_failure, path, value, words.largest(number.max), "range")
+        if number.min is not None and value < number.min:
+            self._findings.tell(_failure, path, value, words.smallest(number.min), "range")
+
+    def _map(self, value: Mapping[Any, Any], mapped: Mapped, path: Path) -> None:
+        self._length(value, 0, mapped.max, path)
+        reported: set[str] = set()
+        for key, entry in islice(value.items(), 2 * mapped.max):
+            if not isinstance(key, str) or not isinstance(entry, str):
+                self._findings.tell(_wrong_entry, key, entry, path)
+                continue
+            for part, text, constraint in (("key", key, mapped.key), ("value", entry, mapped.value)):
+                if part not in reported and not _satisfies(text, constraint):
+                    reported.add(part)  # the service tells a map's keys, and its values, once for the whole map
+                    self._findings.tell(_wrong_part, part, {key: entry}, constraint, (*path, key))
 
 
 def missing(path: Path) -> Problem:
     """The service's text for a required member that is absent."""
-    return Problem(
-        path=path, message=words.constraint_failure(path, None, "Member must not be null"), code="required"
-    )  # fmt: skip
-
-
-def check(value: Any, shape: Shape, path: Path, *, local: bool) -> Iterator[Problem]:
-    """Every problem of one value and of what is below it."""
-    if not _has_type(value, shape.kind):
-        yield _wrong_type(value, shape.kind, path)
-        return
-    yield from _failures(value, shape, path, local=local)
-    if shape.structure is not None:
-        yield from check_structure(value, shape.structure, path, local=local)
-    elif shape.item is not None:
-        # A list that is far too long is reported once, not once for each of its items.
-        limit = 2 * (shape.constraint.max or 0) if isinstance(shape.constraint, Items) else len(value)
-        for index, item in enumerate(value[: limit or len(value)]):
-            yield from check(item, shape.item, (*path, index), local=local)
-
-
-def _failures(value: Any, shape: Shape, path: Path, *, local: bool) -> Iterator[Problem]:
-    constraint = shape.constraint
-    if isinstance(constraint, Text):
-        yield from _text(value, constraint, path, local=local)
-    elif isinstance(constraint, Number):
-        yield from _bounds(value, constraint, path)
-    elif isinstance(constraint, Items):
-        yield from _length(value, constraint.min, constraint.max, path)
-    elif isinstance(constraint, OneOf) and value not in constraint.values:
-        near = difflib.get_close_matches(value[:_LONGEST_NAME], constraint.values, 1)
-        yield _failure(path, value, words.enum(constraint.values), "enum", near[0] if near else None)
-    elif isinstance(constraint, Mapped):
-        yield from _map(value, constraint, path)
-
-
-def _text(value: str, text: Text, path: Path, *, local: bool) -> Iterator[Problem]:
-    yield from _length(value, text.min, text.max, path)
-    if text.pattern is None or (local and text.pattern == URI_PATTERN and is_local_path(value)):
-        return
-    if not matches(text.pattern, value):
-        yield _failure(path, value, words.pattern(text.pattern), "pattern")
+    return _failure(path, None, "Member must not be null", "required")
 
 
 def is_local_path(value: str) -> bool:
@@ -87,33 +119,19 @@ def is_local_path(value: str) -> bool:
     return value.startswith("file://") or "://" not in value
 
 
-def _length(value: Any, least: int, most: int | None, path: Path) -> Iterator[Problem]:
-    if most is not None and len(value) > most:
-        yield _failure(path, value, words.longest(most), "length")
-    if len(value) < least:
-        yield _failure(path, value, words.shortest(least), "length")
+@cache
+def _required(structure: type[Structure]) -> tuple[str, ...]:
+    return tuple(name for name, member in members_of(structure).items() if member.required)
 
 
-def _bounds(value: int, number: Number, path: Path) -> Iterator[Problem]:
-    if number.max is not None and value > number.max:
-        yield _failure(path, value, words.largest(number.max), "range")
-    if number.min is not None and value < number.min:
-        yield _failure(path, value, words.smallest(number.min), "range")
+def _no_such_value(value: str, enum: OneOf, path: Path) -> Problem:
+    near = difflib.get_close_matches(value[:_LONGEST_NAME], enum.values, 1)
+    return _failure(path, value, words.enum(enum.values), "enum", near[0] if near else None)
 
 
-def _map(value: Mapping[Any, Any], mapped: Mapped, path: Path) -> Iterator[Problem]:
-    yield from _length(value, 0, mapped.max, path)
-    reported: set[str] = set()
-    for key, entry in list(value.items())[: 2 * mapped.max]:
-        if not isinstance(key, str) or not isinstance(entry, str):
-            yield _wrong_entry(key, entry, path)
-            continue
-        for part, text, constraint in (("key", key, mapped.key), ("value", entry, mapped.value)):
-            if part not in reported and not _satisfies(text, constraint):
-                reported.add(part)  # the service tells a map's keys, and its values, once for the whole map
-                failure = words.map_part(part, _constraints(constraint))
-                message = words.constraint_failure(path, {key: entry}, failure)
-                yield Problem(path=(*path, key), message=message, code=f"map-{part}")
+def _wrong_part(part: str, entry: Mapping[str, str], text: Text, path: Path) -> Problem:
+    message = words.constraint_failure(path[:-1], entry, words.map_part(part, _constraints(text)))
+    return Problem(path=path, message=message, code=f"map-{part}")
 
 
 def _satisfies(value: str, text: Text) -> bool:
@@ -130,13 +148,7 @@ def _constraints(text: Text) -> list[str]:
 def _has_type(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
-    if kind == "integer":
-        return isinstance(value, int)
-    if kind == "float":
-        return isinstance(value, int | float)
-    if kind == "list":
-        return isinstance(value, list | tuple)
-    return isinstance(value, str if kind == "string" else Mapping) and kind != "boolean"
+    return kind != "boolean" and isinstance(value, _TYPES[kind])
 
 
 def _wrong_type(value: Any, kind: str, path: Path) -> Problem:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from trainyard.lifecycle.admission import channels
+from trainyard.lifecycle.admission.channels import channel_rules
 from trainyard.lifecycle.admission.given import Given
 from trainyard.lifecycle.admission.hosts import host_rules
 from trainyard.lifecycle.admission.members import missing
@@ -27,8 +27,10 @@ _TAKEN_FOLDERS = ("/opt/ml", "/opt/ml/input", "/opt/ml/model", "/opt/ml/output",
 def broken_rules(wire: Mapping[str, Any], *, local: bool) -> list[Problem]:
     """Every broken rule of a raw request; `local` where the job runs on our own place."""
     job = Given(wire)
-    found = [problem for rule in _RULES for problem in rule(job)]
-    found += channels.channel_rules(job)
+    found = [*_algorithm(job), *_stopping(job)]
+    for members, rule in _RULES:
+        if not members.isdisjoint(wire):
+            found += rule(job)
     found += host_rules(job, local=local)
     return found
 
@@ -116,11 +118,11 @@ def _repeated(job: Given, member: str, key: str, message: str) -> Iterator[Probl
         seen.add(name or "")
 
 
-_RULES: tuple[Callable[[Given], Iterator[Problem]], ...] = (
-    _algorithm,
-    _stopping,
-    _rule_names,
-    _tags,
-    _profiler,
-    _local_paths,
+# The members that each rule is about: where none of them is given, there is nothing to break.
+_RULES: tuple[tuple[frozenset[str], Callable[[Given], Iterator[Problem]]], ...] = (
+    (frozenset({"DebugRuleConfigurations", "ProfilerRuleConfigurations"}), _rule_names),
+    (frozenset({"Tags"}), _tags),
+    (frozenset({"ProfilerConfig"}), _profiler),
+    (frozenset(_LOCAL_PATHS), _local_paths),
+    (frozenset({"InputDataConfig"}), channel_rules),
 )

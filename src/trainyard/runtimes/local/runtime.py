@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -295,11 +295,15 @@ _PASSED_TO_ENGINE = (
 
 def machine() -> Resources:
     """The processors that we may use, the memory, the GPUs that a driver shows."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     gpus = 0
     with suppress(OSError):
         gpus = _gpus_of("/dev", os.stat("/dev").st_mtime_ns)
-    return Resources(cpus=float(len(os.sched_getaffinity(0))), memory=memory, gpus=gpus)
+    return Resources(cpus=float(len(os.sched_getaffinity(0))), memory=_memory(), gpus=gpus)
+
+
+@cache
+def _memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @lru_cache(maxsize=1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from functools import cache
 from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from trainyard.model.keys import JobKey
 from trainyard.model.observation import StopCause, Unobserved
@@ -18,22 +19,14 @@ from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 def encode(record: JobRecord) -> str:
     """The record as compact JSON; the spec in the API's own spelling."""
     plain = {name: getattr(record, name) for name in _MEMBERS}
-    plain["spec"] = record.spec.to_wire()
-    return _ENCODER.encode(plain)
+    plain["spec"] = record.spec.wire
+    try:
+        return to_json(plain, inf_nan_mode="constants").decode()
+    except PydanticSerializationError:  # half a surrogate pair is no UTF-8; escaped it is kept, as all else here
+        return json.dumps(plain, default=dataclasses.asdict, separators=(",", ":"))
 
 
-def _members_of(value: Any) -> dict[str, Any]:
-    """A value's members as they are; the encoder comes back for those that are values of ours in turn."""
-    return {name: getattr(value, name) for name in _names_of(value.__class__)}
-
-
-@cache
-def _names_of(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
-
-
-_MEMBERS = _names_of(JobRecord)
-_ENCODER = json.JSONEncoder(default=_members_of, separators=(",", ":"))
+_MEMBERS = tuple(field.name for field in dataclasses.fields(JobRecord))
 
 
 _ABSENT: dict[str, Any] = {
@@ -54,7 +47,7 @@ def decode(text: str, version: int) -> JobRecord:
     plain |= {
         "version": version,
         "key": JobKey(**plain["key"]),
-        "spec": TrainingJobSpec.from_wire(plain["spec"]),
+        "spec": TrainingJobSpec.model_validate(plain["spec"]),
         "status": TrainingJobStatus(plain["status"]),
         "secondary": SecondaryStatus(plain["secondary"]),
         "placement": Placement(

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from trainyard.lifecycle.describing import summary_of
+from trainyard.lifecycle.describing import instance_of
 from trainyard.model.errors import ResourceInUse, StaleRecord
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
@@ -141,12 +141,11 @@ _UPDATE = (
 
 
 def _row(record: JobRecord) -> dict[str, object]:
-    summary = summary_of(record)
     return {
         "account": record.key.account, "region": record.key.region, "name": record.key.name, "uid": record.uid,
         "version": record.version, "status": str(record.status), "secondary": str(record.secondary),
         "created_at": record.created_at, "modified_at": record.modified_at, "ended_at": record.training_ended_at,
-        "failure_reason": record.failure_reason, "instance": summary.instance, "image": summary.image,
+        "failure_reason": record.failure_reason, "instance": instance_of(record.spec), "image": record.placement.image,
         "unfinished": int(record.is_unfinished),
         "record": encode(record),
     }  # fmt: skip
