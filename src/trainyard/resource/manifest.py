@@ -14,6 +14,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from trainyard.lifecycle.admission.findings import Findings
 from trainyard.model.casing import to_ack, to_api
 from trainyard.model.problems import Position, Problem
 from trainyard.model.spec import TrainingJobSpec
@@ -109,15 +110,19 @@ def _document(tree: Tree, file: str) -> Document:
 
 
 def _resource(root: Node, file: str, problems: list[Problem]) -> Document:
-    found = [*problems, *_identity(root, file), *_unknown(root, file)]
+    found = Findings()
+    found.take((*problems, *_identity(root, file)))
+    for name, place in root.keys.items():
+        if name not in _TOP:
+            found.tell(_unknown, name, Position(file, *place))
     metadata = root.members.get("metadata")
     if metadata is not None and not isinstance(metadata.value, dict):
-        found.append(_problem(file, metadata, "metadata must be a mapping", "metadata"))
+        found.tell(_problem, file, metadata, "metadata must be a mapping", "metadata")
     spec = root.members.get("spec")
     if spec is None or not isinstance(spec.value, dict):
-        found.append(_problem(file, spec or root, "A TrainingJob has a spec, which is a mapping", "no-spec"))
-        return Document(file, metadata=_metadata(metadata), problems=tuple(found), root=root)
-    return Document(file, to_api(spec.plain()), _metadata(metadata), tuple(found), spec)
+        found.tell(_problem, file, spec or root, "A TrainingJob has a spec, which is a mapping", "no-spec")
+        return Document(file, metadata=_metadata(metadata), problems=found.problems(), root=root)
+    return Document(file, to_api(spec.plain()), _metadata(metadata), found.problems(), spec)
 
 
 def _identity(root: Node, file: str) -> list[Problem]:
@@ -131,18 +136,11 @@ def _identity(root: Node, file: str) -> list[Problem]:
     return found
 
 
-def _unknown(root: Node, file: str) -> list[Problem]:
-    found = []
-    for name, (line, column) in root.keys.items():
-        if name not in _TOP:
-            near = difflib.get_close_matches(name[:64], _TOP, 1)
-            message = f"Unknown field '{name[:80]}' in a TrainingJob resource"
-            position = Position(file, line, column)
-            suggestion = near[0] if near else None
-            found.append(
-                Problem(path=(name,), message=message, code="unknown-field", suggestion=suggestion, position=position)
-            )
-    return found
+def _unknown(name: str, position: Position) -> Problem:
+    near = difflib.get_close_matches(name[:64], _TOP, 1)
+    message = f"Unknown field '{name[:80]}' in a TrainingJob resource"
+    suggestion = near[0] if near else None
+    return Problem(path=(name,), message=message, code="unknown-field", suggestion=suggestion, position=position)
 
 
 def _metadata(node: Node | None) -> Metadata:
