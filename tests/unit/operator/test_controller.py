@@ -264,7 +264,7 @@ async def test_the_api_server_restarts() -> None:
         async with running(controller):
             world = World(api, yard, client, controller)
             await world.apply("job")
-            await until(lambda: bool(yard.runtime.runs))
+            await world.reaches("job", "InProgress")  # the resource knows whose job it is
         port = api.port
     async with a_running_yard() as other, api.running(port) as url, a_client(url) as again:
         controller = a_controller(again, other.service)
