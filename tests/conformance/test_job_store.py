@@ -235,6 +235,30 @@ async def test_unfinished_is_what_still_needs_care(store: JobStore) -> None:
     assert await store.records(Scope("1", "nowhere")) == []
 
 
+async def test_records_are_read_by_their_keys_as_far_as_there_are_any(store: JobStore, other: JobStore) -> None:
+    made = [await store.create(a_record(f"j{number}", float(number))) for number in range(450)]
+    nobody = JobKey(SCOPE.account, SCOPE.region, "nobody")
+    found = await other.some([nobody, *(record.key for record in made)])
+    assert sorted(found, key=lambda record: record.created_at) == made
+    assert await other.some([]) == []
+
+
+async def test_unfinished_jobs_are_told_by_key_uid_and_version(store: JobStore, other: JobStore) -> None:
+    first = await store.create(a_record("running"))
+    await store.create(replace(finished(a_record("done")), released=True, final_metrics=()))
+    assert await other.unfinished() == [(first.key, first.uid, 1)]
+    await store.put(replace(first, attempt=1), expect=1)
+    assert await other.unfinished() == [(first.key, first.uid, 2)]
+
+
+async def test_news_are_what_happened_so_far(store: JobStore, other: JobStore) -> None:
+    assert await other.news(0) == []
+    for name in ("one", "two", "three"):
+        await store.create(a_record(name))
+    assert [change.name for change in await other.news(1)] == ["two", "three"]
+    assert await other.news(3) == []
+
+
 async def test_changes_tell_what_another_process_wrote(store: JobStore, other: JobStore) -> None:
     assert await store.revision() == 0
     await store.create(a_record("before"))

@@ -89,6 +89,14 @@ def decide(record: JobRecord, seen: Observation, now: float) -> Decision:
             assert_never(seen)
 
 
+def only_waits(record: JobRecord, now: float) -> bool:
+    """Whether nothing is to be done for a job but to find its first place: nobody has to look at it before."""
+    if record.attempt > 0 or record.stop is not None or record.status.is_final:
+        return False
+    decision = _unplaced(record, now)
+    return decision.record is record and isinstance(decision.action, Nothing)
+
+
 def place(record: JobRecord, now: float) -> JobRecord:
     """The intent to launch the next attempt, to be made durable before the launch."""
     return replace(

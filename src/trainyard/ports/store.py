@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import NamedTuple, Protocol
 
 from trainyard.model.job import JobSummary, ListQuery
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page, Point
 from trainyard.model.record import JobRecord
+
+
+class Stamp(NamedTuple):
+    """Which writing of which job a store holds under a name."""
+
+    key: JobKey
+    uid: str
+    version: int
 
 
 class JobStore(Protocol):
@@ -46,8 +54,20 @@ class JobStore(Protocol):
         """Whole records: with `unfinished`, those not final or final but not yet released or finalised."""
         ...
 
+    async def some(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:
+        """Those of these records that there are, in no order."""
+        ...
+
+    async def unfinished(self) -> Sequence[Stamp]:
+        """Which jobs something is still to be done for: far cheaper than their records."""
+        ...
+
     async def revision(self) -> int:
         """The revision of the newest change; 0 in an empty store."""
+        ...
+
+    async def news(self, since: int) -> Sequence[Change]:
+        """Changes after revision `since`, at most a thousand; none where nothing happened yet."""
         ...
 
     def changes(self, since: int) -> AsyncIterator[Change]:

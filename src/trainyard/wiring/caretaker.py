@@ -19,7 +19,7 @@ async def _care(home: str) -> None:
     async with open_session(home) as session:
         session.leadership.inherit(detached.HELD)
         leading = asyncio.create_task(lead(session))
-        while await session.engine.unfinished() and not leading.done():
+        while await session.engine.has_unfinished() and not leading.done():
             await asyncio.sleep(LOOK)
         leading.cancel()
         with suppress(asyncio.CancelledError):

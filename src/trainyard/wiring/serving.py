@@ -55,12 +55,13 @@ async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: f
     async def count() -> None:
         nonlocal latest
         while True:
-            records = await session.engine.unfinished()
+            leading = session.leadership.held
+            records = session.engine.known() if leading else await session.engine.unfinished()
             latest = Vitals(
                 pass_age=max(0.0, session.engine.pass_age()),
                 jobs=dict(Counter(str(record.status) for record in records)),
                 waiting=sum(record.waiting is not None for record in records),
-                leading=session.leadership.held,
+                leading=leading,
             )
             await asyncio.sleep(_COUNT)
 

@@ -119,7 +119,7 @@ async def lead(session: Session) -> None:
 
 async def leave(session: Session) -> None:
     """See that somebody goes on leading while there is something to do."""
-    if await session.engine.unfinished() and session.leadership.try_lead():
+    if await session.engine.has_unfinished() and session.leadership.try_lead():
         caretaker = caretaker_of(session.home)
         detached.spawn(caretaker.argv, env=os.environ, log=caretaker.log, holding=session.leadership.lock)
         session.leadership.leave()

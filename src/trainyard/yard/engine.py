@@ -24,8 +24,11 @@ from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import RunOrder, Runtime
 from trainyard.ports.store import JobStore, Ledger
 from trainyard.yard.scanning import Scanning
+from trainyard.yard.unfinished import Unfinished
 
 ROUND = 1.0  # seconds between looks at every unfinished job
+FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens and nobody hints
+TOLD_AT_ONCE = 64  # reasons written together: each waits for the disk
 WORKERS = 8
 LAUNCHES = 8  # at once: each waits for the disk
 RETRY_AFTER = 0.5
@@ -52,8 +55,9 @@ class Engine:
         self._queued: set[JobKey] = set()
         self._busy: set[JobKey] = set()
         self._missed: set[JobKey] = set()
-        self._known: dict[str, JobKey] = {}
+        self._unfinished = Unfinished(yard.jobs)
         self._schedule_wanted = asyncio.Event()
+        self._news_expected = asyncio.Event()
         self.placing = True
         self._last_pass = yard.clock.boottime()
 
@@ -71,6 +75,7 @@ class Engine:
             finally:
                 for task in tasks:
                     task.cancel()
+                self._unfinished = Unfinished(self._yard.jobs)  # whoever leads next knows better
 
     def wake(self, key: JobKey) -> None:
         """Look at a job soon; asking twice is asking once."""
@@ -86,6 +91,14 @@ class Engine:
         """Jobs that still have something to be done for."""
         return await self._yard.jobs.records(unfinished=True)
 
+    def known(self) -> Sequence[JobRecord]:
+        """Those jobs as the leader last saw them, for who reads them often; none where nobody leads here."""
+        return self._unfinished.records()
+
+    async def has_unfinished(self) -> bool:
+        """Whether there is any."""
+        return bool(await self._yard.jobs.unfinished())
+
     async def look_once(self) -> None:
         """One pass over every unfinished job, for a reader that nobody leads for. Launches nothing."""
         for record in await self.unfinished():
@@ -94,24 +107,40 @@ class Engine:
 
     async def _rounds(self) -> None:
         while True:
-            for record in await self.unfinished():
-                self._known[record.uid] = record.key
-                self.wake(record.key)
+            await self._unfinished.compare()
+            self._wake_all(self._unfinished.records())
             self._schedule_wanted.set()
             self._last_pass = self._yard.clock.boottime()
             await asyncio.sleep(ROUND)
 
     async def _follow_feed(self) -> None:
-        async for change in self._yard.jobs.changes(await self._yard.jobs.revision()):
-            self.wake(JobKey(change.account, change.region, change.name))
-            self._schedule_wanted.set()
+        position = await self._yard.jobs.revision()
+        while True:
+            self._news_expected.clear()
+            news = await self._yard.jobs.news(position)
+            if news:
+                position = news[-1].revision
+                moved = {JobKey(change.account, change.region, change.name) for change in news}
+                self._wake_all(await self._unfinished.hear(moved))
+                self._schedule_wanted.set()
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(FEED_PAUSE):
+                        await self._news_expected.wait()
+
+    def _wake_all(self, records: Sequence[JobRecord]) -> None:
+        now = self._yard.clock.now()
+        for record in records:
+            if not decide.only_waits(record, now):
+                self.wake(record.key)
 
     async def _follow_hints(self) -> None:
         async for uid in self._yard.runtime.wakeups():
-            if uid in self._known:
-                self.wake(self._known[uid])
+            key = self._unfinished.key_of(uid)
+            if key is not None:
+                self.wake(key)
             else:  # a job that was created just now
-                self._schedule_wanted.set()
+                self._news_expected.set()
 
     async def _work(self) -> None:
         while True:
@@ -145,7 +174,7 @@ class Engine:
         record = await self._yard.jobs.get(key)
         if record is None:
             return
-        self._known[record.uid] = key
+        self._unfinished.take(record)
         seen = await self._yard.runtime.observe(record.run) if record.placed else Absent()
         decision = decide.decide(record, seen, self._yard.clock.now())
         moved = decision.record
@@ -156,7 +185,7 @@ class Engine:
         ):  # an end is told with its metrics, unless they take long to read
             moved = replace(moved, final_metrics=await self._scanning.final_metrics(moved))
         if moved != record:
-            moved = await self._yard.jobs.put(moved, expect=record.version, events=[*decision.events, *told])
+            moved = await self._put(moved, record, *decision.events, *told)
             self._schedule_wanted.set()
         if moved.placed:
             await self._scanning.scan(moved)
@@ -183,8 +212,14 @@ class Engine:
             return
         if record.attempt > 0:
             await self._yard.runtime.release(record.run)
-        await self._yard.jobs.put(replace(record, released=True), expect=record.version)
+        await self._put(replace(record, released=True), record)
         self._schedule_wanted.set()
+
+    async def _put(self, moved: JobRecord, record: JobRecord, *events: JobEvent) -> JobRecord:
+        """Write what became of a record that was read."""
+        written = await self._yard.jobs.put(moved, expect=record.version, events=events)
+        self._unfinished.take(written)
+        return written
 
     async def _schedule(self) -> None:
         while True:
@@ -195,7 +230,9 @@ class Engine:
                     await self._place()
 
     async def _place(self) -> None:
-        records = await self.unfinished()
+        if not self._unfinished.is_whole:  # nobody gets a place before all are known who have one
+            await self._unfinished.compare()
+        records = self._unfinished.records()
         waiting = [record for record in records if record.awaits_place]
         if not waiting:
             return
@@ -208,14 +245,13 @@ class Engine:
             await asyncio.gather(*(self._launch(by_key[key], now) for key in group))
         for key in plan.victims:
             await self._yard.runtime.stop(by_key[key].run, StopCause.INTERRUPTED, grace=GRACE)
-        for key, reason in plan.reasons.items():
-            await self._wait(by_key[key], reason, now)
+        news = [(by_key[key], reason) for key, reason in plan.reasons.items() if by_key[key].waiting != reason]
+        for first in range(0, len(news), TOLD_AT_ONCE):
+            await asyncio.gather(*(self._wait(*one, now) for one in news[first : first + TOLD_AT_ONCE]))
 
     async def _launch(self, record: JobRecord, now: float) -> None:
         with suppress(StaleRecord, Transient):  # the next look repeats a launch that the world prevented
-            placed = await self._yard.jobs.put(decide.place(record, now), expect=record.version)
-            self._known[placed.uid] = placed.key
-            await self._start(placed)
+            await self._start(await self._put(decide.place(record, now), record))
 
     async def _start(self, record: JobRecord) -> None:
         """Launch the current attempt. What prevents it is told of the job, once for each reason, and raised."""
@@ -231,14 +267,14 @@ class Engine:
         hindered = decide.hinder(record, f"waiting for a start that succeeds: {text}", now)
         if hindered is not record:
             event = JobEvent(at=now, reason="LaunchFailed", message=text, warning=True)
-            await self._yard.jobs.put(hindered, expect=record.version, events=[event])
+            await self._put(hindered, record, event)
 
     async def _wait(self, record: JobRecord, reason: str, now: float) -> None:
         waiting = decide.wait(record, reason, now)
         if waiting is not record:
             event = JobEvent(at=now, reason="Waiting", message=f"The job is {reason}.")
             with suppress(StaleRecord):
-                await self._yard.jobs.put(waiting, expect=record.version, events=[event])
+                await self._put(waiting, record, event)
 
 
 def order_of(record: JobRecord) -> RunOrder:

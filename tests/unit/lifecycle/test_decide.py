@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard.lifecycle.decide import Decision, Launch, Nothing, Release, Stop, decide, place, request_stop, wait
+from trainyard.lifecycle.decide import (
+    Decision,
+    Launch,
+    Nothing,
+    Release,
+    Stop,
+    decide,
+    only_waits,
+    place,
+    request_stop,
+    wait,
+)
 from trainyard.lifecycle.transitions import enter
 from trainyard.model.keys import JobKey
 from trainyard.model.observation import (
@@ -69,6 +80,15 @@ def placed(**members: object) -> JobRecord:
 
 def names(record: JobRecord) -> list[str]:
     return [str(entry.status) for entry in record.transitions]
+
+
+def test_a_job_only_waits_until_somebody_or_a_deadline_ends_it_or_it_gets_its_first_place() -> None:
+    job = a_job(StoppingCondition={"MaxPendingTimeInSeconds": 1800})
+    assert only_waits(wait(job, "waiting for 1 GPU, 0 of 1 free", 11.0), 1809.0)
+    assert not only_waits(job, 1810.0)
+    assert not only_waits(request_stop(job, StopCause.REQUESTED, 12.0), 13.0)
+    assert not only_waits(place(job, 15.0), 16.0)
+    assert not only_waits(decide(job, Absent(), 1810.0).record, 1811.0)
 
 
 def test_absent_before_it_was_seen_is_launched_again() -> None:

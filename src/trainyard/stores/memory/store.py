@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 
 from trainyard.kit import tokens
@@ -12,6 +12,7 @@ from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.record import JobRecord
+from trainyard.ports.store import Stamp
 from trainyard.stores.memory.shelf import Shelf
 
 
@@ -69,15 +70,31 @@ class MemoryJobStore:
         ]
         return sorted(found, key=lambda record: record.created_at)
 
+    async def some(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:
+        """Those of these records that there are."""
+        return [self._shelf.records[key] for key in keys if key in self._shelf.records]
+
+    async def unfinished(self) -> Sequence[Stamp]:
+        """Which jobs something is still to be done for."""
+        return [
+            Stamp(record.key, record.uid, record.version)
+            for record in self._shelf.records.values()
+            if record.is_unfinished
+        ]
+
     async def revision(self) -> int:
         """The newest change's revision."""
         return self._shelf.revision
+
+    async def news(self, since: int) -> Sequence[Change]:
+        """Changes after a revision, as far as there are any."""
+        return [change for change in self._shelf.feed if change.revision > since]
 
     async def changes(self, since: int) -> AsyncIterator[Change]:
         """Follow the feed."""
         position = since
         while True:
-            for change in [change for change in self._shelf.feed if change.revision > position]:
+            for change in await self.news(position):
                 position = change.revision
                 yield change
             if self._shelf.revision <= position:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 
 from trainyard.lifecycle.describing import instance_of
@@ -13,12 +13,14 @@ from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.record import JobRecord
+from trainyard.ports.store import Stamp
 from trainyard.stores.sqlite import listing
 from trainyard.stores.sqlite.codec import decode, encode
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import append_events
 
 _FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens
+_NAMES_AT_ONCE = 200  # in one statement, far below what SQLite takes
 _FEED_KEPT = 100_000  # changes kept; a reader that is further behind reads everything anyway
 
 
@@ -100,15 +102,29 @@ class SqliteJobStore:
             lambda connection: [decode(row["record"], row["version"]) for row in connection.execute(sql, values)]
         )
 
+    async def some(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:
+        """Those of these records that there are."""
+        return await self._database.read(lambda connection: _some(connection, list(keys)))
+
+    async def unfinished(self) -> Sequence[Stamp]:
+        """Which jobs something is still to be done for."""
+        sql = "SELECT account, region, name, uid, version FROM jobs WHERE unfinished = 1"
+        rows = await self._database.read(lambda connection: connection.execute(sql).fetchall())
+        return [Stamp(JobKey(account, region, name), uid, version) for account, region, name, uid, version in rows]
+
     async def revision(self) -> int:
         """The newest change's revision."""
         return await self._database.read(_revision)
+
+    async def news(self, since: int) -> Sequence[Change]:
+        """Changes after a revision, as far as there are any."""
+        return await self._database.read(lambda connection: _changes(connection, since))
 
     async def changes(self, since: int) -> AsyncIterator[Change]:
         """Follow the feed. Idle, it costs one small read every 30 ms."""
         position = since
         while True:
-            found = await self._database.read(lambda connection, after=position: _changes(connection, after))  # type: ignore[misc]
+            found = await self.news(position)
             for change in found:
                 position = change.revision
                 yield change
@@ -166,6 +182,17 @@ def _get(connection: sqlite3.Connection, key: JobKey) -> JobRecord | None:
         (key.account, key.region, key.name),
     ).fetchone()
     return None if row is None else decode(row["record"], row["version"])
+
+
+def _some(connection: sqlite3.Connection, keys: list[JobKey]) -> list[JobRecord]:
+    found: list[JobRecord] = []
+    for first in range(0, len(keys), _NAMES_AT_ONCE):
+        part = keys[first : first + _NAMES_AT_ONCE]
+        places = ", ".join(["(?, ?, ?)"] * len(part))
+        sql = f"SELECT record, version FROM jobs WHERE (account, region, name) IN (VALUES {places})"  # noqa: S608 - marks only
+        values = [value for key in part for value in (key.account, key.region, key.name)]
+        found += [decode(row["record"], row["version"]) for row in connection.execute(sql, values)]
+    return found
 
 
 def _revision(connection: sqlite3.Connection) -> int:
