@@ -1,44 +1,82 @@
-"""Search over jobs: dotted paths into what Describe answers, with the Search API's operators."""
+"""Search over jobs: dotted paths into what Describe answers, with the Search API's operators, and in any order.
+
+A job stands before another by the value of a property: numbers before texts, what lacks the property last, equals by
+their names. A page ends at such a standing, and the next begins behind it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from trainyard.lifecycle.describing import description_of
-from trainyard.model.errors import ValidationRefused
-from trainyard.model.job import Condition, SearchQuery
+from trainyard.lifecycle.paging import Order, values_in
+from trainyard.model.job import Condition
 from trainyard.model.record import JobRecord
 
-OPERATORS = (
-    "Equals", "NotEquals", "GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo", "Contains",
-    "Exists", "NotExists", "In",
-)  # fmt: skip
+# Properties that every job has and that a store can go through in order.
+COLUMNS = {
+    "TrainingJobName": "Name", "CreationTime": "CreationTime", "LastModifiedTime": "LastModifiedTime",
+    "TrainingJobStatus": "Status",
+}  # fmt: skip
+
+_LONGEST_TEXT = 500  # characters of a value that are compared: a page's token holds them
 
 
-def matches(record: JobRecord, conditions: Sequence[Condition]) -> bool:
-    """Whether a job fulfils all conditions. Raises ValidationRefused for an operator that does not exist."""
-    wire = _properties(record)
-    return all(_holds(condition, _lookup(wire, condition.name)) for condition in conditions)
+class Standing(NamedTuple):
+    """Where a job stands in an order by any property, so that plain comparison orders them whichever way.
+
+    lacks: it has no such property, which comes last either way; turned round where the order is descending.
+    """
+
+    lacks: bool
+    is_text: bool
+    number: float
+    text: str
+    name: str
 
 
-def page_of(records: Sequence[JobRecord], query: SearchQuery) -> tuple[list[JobRecord], str | None]:
-    """One page in the order that was asked for, and the next token; jobs without the property come last."""
-    if query.token is not None and not query.token.isdecimal():
-        raise ValidationRefused("The pagination token is invalid.")
-    keyed = [(_first(_lookup(_properties(record), query.sort_by)), record) for record in records]
-    having = sorted((pair for pair in keyed if pair[0] is not None), key=_rank, reverse=query.descending)
-    ordered = [record for _, record in [*having, *(pair for pair in keyed if pair[0] is None)]]
-    start = int(query.token or 0)
-    end = start + query.limit
-    return ordered[start:end], str(end) if end < len(ordered) else None
+Ranked = tuple[Standing, JobRecord]
 
 
-def _properties(record: JobRecord) -> dict[str, Any]:
+def properties_of(record: JobRecord) -> dict[str, Any]:
+    """What a search may look at: the description, the tags and the final metrics by their names."""
     wire = description_of(record).to_wire()
     wire["Tags"] = dict(record.tags)
     wire["Metrics"] = {metric.name: metric.value for metric in record.final_metrics or ()}
     return wire
+
+
+def matches(properties: dict[str, Any], conditions: Iterable[Condition]) -> bool:
+    """Whether a job fulfils all conditions."""
+    return all(_holds(condition, _lookup(properties, condition.name)) for condition in conditions)
+
+
+def standing_of(record: JobRecord, properties: dict[str, Any], order: Order) -> Standing:
+    """A job's standing in an order by any property."""
+    value = next(iter(_lookup(properties, order.by)), None)
+    lacks = (value is None) != order.descending
+    number = _number(value)
+    if value is None or (number is not None and not math.isnan(number)):
+        return Standing(lacks, False, number or 0.0, "", record.key.name)
+    return Standing(lacks, True, 0.0, str(value)[:_LONGEST_TEXT], record.key.name)
+
+
+def first(ranked: Iterable[Ranked], order: Order, limit: int) -> list[Ranked]:
+    """The first so many in order."""
+    return sorted(ranked, key=itemgetter(0), reverse=order.descending)[:limit]
+
+
+def is_behind(standing: Standing, after: Standing | None, order: Order) -> bool:
+    """Whether a job comes on a later page than the one that ended there."""
+    return after is None or (standing < after if order.descending else standing > after)
+
+
+def standing_in(token: str | None, order: Order) -> Standing | None:
+    """Where the last page ended; None for the first. Raises ValidationRefused."""
+    return None if token is None else Standing(*values_in(token, order, bool, bool, float, str, str))
 
 
 def _lookup(value: Any, path: str) -> list[Any]:
@@ -86,7 +124,7 @@ def _compares(operator: str, value: Any, wanted: str) -> bool:
         case "LessThanOrEqualTo":
             return left <= right
         case _:
-            raise ValidationRefused(f"{operator!r} is no operator of Search; there are {', '.join(OPERATORS)}.")
+            raise AssertionError(operator)
 
 
 def _equal(value: Any, wanted: str) -> bool:
@@ -99,14 +137,5 @@ def _equal(value: Any, wanted: str) -> bool:
 def _number(value: Any) -> float | None:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _first(found: list[Any]) -> Any:
-    return found[0] if found else None
-
-
-def _rank(pair: tuple[Any, JobRecord]) -> tuple[int, float, str]:
-    number = _number(pair[0])
-    return (0, number, "") if number is not None else (1, 0.0, str(pair[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import NamedTuple, Protocol
 
+from trainyard.lifecycle.paging import Order, Place
 from trainyard.model.job import JobSummary, ListQuery
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page, Point
@@ -52,6 +53,10 @@ class JobStore(Protocol):
 
     async def records(self, scope: Scope | None = None, *, unfinished: bool = False) -> Sequence[JobRecord]:
         """Whole records: with `unfinished`, those not final or final but not yet released or finalised."""
+        ...
+
+    async def walk(self, scope: Scope, order: Order, *, after: Place | None, limit: int) -> Sequence[JobRecord]:
+        """The next whole records of an order behind a place (None: from the start); fewer only at the end."""
         ...
 
     async def some(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:

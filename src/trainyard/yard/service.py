@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from trainyard.lifecycle import decide, searching, updating
+from trainyard.lifecycle import decide, updating
 from trainyard.lifecycle.admission import objections
 from trainyard.lifecycle.describing import description_of
+from trainyard.lifecycle.querying import check_list
 from trainyard.lifecycle.stopping import GRACE
 from trainyard.lifecycle.transitions import enter
 from trainyard.model.errors import InvalidJob, ResourceInUse, ResourceNotFound, StaleRecord, ValidationRefused
@@ -28,6 +29,7 @@ from trainyard.yard.engine import Yard
 from trainyard.yard.logs import JobLogs
 from trainyard.yard.planning import Planning
 from trainyard.yard.preflight import Preflight
+from trainyard.yard.search import Search
 
 TRIES = 50  # compare-and-swap rounds before giving up
 
@@ -48,6 +50,7 @@ class YardService:
         self._scope, self._yard, self._preflight = scope, yard, preflight
         self._new_uid, self._poke, self._staleness = new_uid, poke, staleness
         self._logs = JobLogs(yard.runtime)
+        self._search = Search(yard.jobs, scope)
         self._planning = Planning(yard=yard, preflight=preflight)
 
     @property
@@ -83,16 +86,12 @@ class YardService:
 
     async def list(self, query: ListQuery) -> Page[JobSummary]:
         """One page of jobs."""
+        check_list(query)
         return await self._yard.jobs.list(self._scope, query)
 
     async def search(self, query: SearchQuery) -> Page[Job]:
         """Jobs by any member, tag, hyperparameter or metric."""
-        found = [
-            record
-            for record in await self._yard.jobs.records(self._scope)
-            if searching.matches(record, query.conditions)
-        ]
-        page, token = searching.page_of(found, query)
+        page, token = await self._search.page(query)
         return Page(tuple([await self._job(record) for record in page]), token)
 
     async def update(self, update: TrainingJobUpdate) -> Job:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from trainyard.kit import tokens
 from trainyard.lifecycle.describing import summary_of
-from trainyard.model.errors import ResourceInUse, StaleRecord, ValidationRefused
+from trainyard.lifecycle.paging import Order, Place, place_in, place_of, token_of
+from trainyard.model.errors import ResourceInUse, StaleRecord
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
 from trainyard.model.listing import JobSummary, ListQuery
@@ -52,14 +52,20 @@ class MemoryJobStore:
 
     async def list(self, scope: Scope, query: ListQuery) -> Page[JobSummary]:
         """One page by keyset."""
-        after = _place(query)
-        found = [summary_of(record) for record in self._shelf.records.values() if record.key.scope == scope]
-        ordered = sorted(
-            (one for one in found if _matches(one, query)), key=lambda one: _rank(one, query), reverse=query.descending
-        )
-        rest = [one for one in ordered if after is None or _is_beyond(_rank(one, query), after, query)]
+        order = Order(query.sort_by, query.descending)
+        after = place_in(query.token, order)
+        found = [record for record in self._of(scope) if _matches(summary_of(record), query)]
+        rest = [summary_of(record) for record in _in_order(found, order, after)]
         shown = rest[: query.limit]
-        return Page(tuple(shown), tokens.token_of(*_rank(shown[-1], query)) if len(rest) > query.limit else None)
+        token = token_of(order, place_of(shown[-1], order.by)) if len(rest) > query.limit else None
+        return Page(tuple(shown), token)
+
+    async def walk(self, scope: Scope, order: Order, *, after: Place | None, limit: int) -> Sequence[JobRecord]:
+        """The next records of an order."""
+        return _in_order(self._of(scope), order, after)[:limit]
+
+    def _of(self, scope: Scope) -> Iterable[JobRecord]:
+        return (record for record in self._shelf.records.values() if record.key.scope == scope)
 
     async def records(self, scope: Scope | None = None, *, unfinished: bool = False) -> Sequence[JobRecord]:
         """Whole records, oldest first."""
@@ -113,26 +119,11 @@ class MemoryJobStore:
         return record
 
 
-Rank = tuple[str | float, str]
-
-
-def _rank(one: JobSummary, query: ListQuery) -> Rank:
-    by: dict[str, str | float] = {"Name": one.name, "CreationTime": one.created_at, "Status": str(one.status)}
-    return by[query.sort_by], one.name
-
-
-def _place(query: ListQuery) -> Rank | None:
-    if query.token is None:
-        return None
-    try:
-        value, name = tokens.place_of(query.token, float if query.sort_by == "CreationTime" else str, str)
-    except ValueError as error:
-        raise ValidationRefused("The pagination token is invalid.") from error
-    return value, name
-
-
-def _is_beyond(rank: Rank, after: Rank, query: ListQuery) -> bool:
-    return rank < after if query.descending else rank > after
+def _in_order(found: Iterable[JobRecord], order: Order, after: Place | None) -> list[JobRecord]:
+    """Those behind a place, in order."""
+    placed = [(place_of(summary_of(record), order.by), record) for record in found]
+    rest = [one for one in placed if after is None or (one[0] < after if order.descending else one[0] > after)]
+    return [record for _, record in sorted(rest, key=lambda one: one[0], reverse=order.descending)]
 
 
 def _matches(one: JobSummary, query: ListQuery) -> bool:

@@ -1,31 +1,32 @@
-"""Pages of jobs by keyset, from the columns that stand beside each record: no record is decoded for a list."""
+"""Jobs in order, by keyset, from the columns that stand beside each record: no record is decoded for a list."""
 
 from __future__ import annotations
 
 import sqlite3
 
-from trainyard.kit import tokens
-from trainyard.model.errors import ValidationRefused
+from trainyard.lifecycle.paging import Order, Place, place_in, place_of, token_of
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Page
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 from trainyard.stores.sqlite.database import Database
 
-_COLUMNS = {"Name": "name", "CreationTime": "created_at", "Status": "status"}
+_COLUMNS = {"Name": "name", "CreationTime": "created_at", "LastModifiedTime": "modified_at", "Status": "status"}
+_SUMMARY = (
+    "name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, image"
+)
 
 
 async def page(database: Database, scope: Scope, query: ListQuery) -> Page[JobSummary]:
     """One page. Raises ValidationRefused for a token that is none of ours."""
-    sql, values = _listing(scope, query)
-
-    def work(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-        return connection.execute(sql, values).fetchall()
-
-    rows = await database.read(work)
-    shown = rows[: query.limit]
-    token = tokens.token_of(shown[-1][_COLUMNS[query.sort_by]], shown[-1]["name"]) if len(rows) > query.limit else None
-    return Page(tuple(_summary(row) for row in shown), token)
+    order = Order(query.sort_by, query.descending)
+    conditions, values = _filters(query)
+    sql, bound = ordered(_SUMMARY, scope, order, place_in(query.token, order), *conditions)
+    given = [*bound, *values, query.limit + 1]
+    rows = await database.read(lambda connection: connection.execute(sql, given).fetchall())
+    shown = [_summary(row) for row in rows[: query.limit]]
+    token = token_of(order, place_of(shown[-1], order.by)) if len(rows) > query.limit else None
+    return Page(tuple(shown), token)
 
 
 async def any_unfinished(database: Database) -> bool:
@@ -38,10 +39,22 @@ async def any_unfinished(database: Database) -> bool:
     return await database.read(work)
 
 
-def _listing(scope: Scope, query: ListQuery) -> tuple[str, list[object]]:
-    column = _COLUMNS[query.sort_by]
-    order = "DESC" if query.descending else "ASC"
-    conditions, values = ["account = ?", "region = ?"], [scope.account, scope.region]
+def ordered(
+    columns: str, scope: Scope, order: Order, after: Place | None, *conditions: str
+) -> tuple[str, list[object]]:
+    """A SELECT behind a place, and its values but for those of `conditions` and the limit, which follow."""
+    column, way = _COLUMNS[order.by], "DESC" if order.descending else "ASC"
+    where, values = ["account = ?", "region = ?"], [scope.account, scope.region]
+    bound: list[object] = [*values]
+    if after is not None:
+        where.append(f"({column}, name) {'<' if order.descending else '>'} (?, ?)")
+        bound += after
+    where += conditions
+    sql = f"SELECT {columns} FROM jobs WHERE {' AND '.join(where)} ORDER BY {column} {way}, name {way} LIMIT ?"  # noqa: S608 - our own words
+    return sql, bound
+
+
+def _filters(query: ListQuery) -> tuple[list[str], list[object]]:
     filters: list[tuple[str, object]] = [
         ("instr(lower(name), lower(?)) > 0", query.name_contains),
         ("status = ?", str(query.status) if query.status else None),
@@ -50,19 +63,8 @@ def _listing(scope: Scope, query: ListQuery) -> tuple[str, list[object]]:
         ("modified_at > ?", query.modified_after),
         ("modified_at < ?", query.modified_before),
     ]
-    bound: list[object] = [*values]
-    for condition, value in filters:
-        if value is not None:
-            conditions.append(condition)
-            bound.append(value)
-    if query.token is not None:
-        conditions.append(f"({column}, name) {'<' if query.descending else '>'} (?, ?)")
-        bound.extend(_position(query.token, float if column == "created_at" else str))
-    sql = (
-        "SELECT name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, "  # noqa: S608
-        f"image FROM jobs WHERE {' AND '.join(conditions)} ORDER BY {column} {order}, name {order} LIMIT ?"
-    )
-    return sql, [*bound, query.limit + 1]
+    given = [(condition, value) for condition, value in filters if value is not None]
+    return [condition for condition, _ in given], [value for _, value in given]
 
 
 def _summary(row: sqlite3.Row) -> JobSummary:
@@ -72,10 +74,3 @@ def _summary(row: sqlite3.Row) -> JobSummary:
         created_at=row["created_at"], modified_at=row["modified_at"], ended_at=row["ended_at"],
         failure_reason=row["failure_reason"], instance=row["instance"], image=row["image"],
     )  # fmt: skip
-
-
-def _position(token: str, kind: type) -> tuple[object, ...]:
-    try:
-        return tokens.place_of(token, kind, str)
-    except ValueError as error:
-        raise ValidationRefused("The pagination token is invalid.") from error

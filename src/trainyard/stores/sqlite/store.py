@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 
 from trainyard.lifecycle.describing import instance_of
+from trainyard.lifecycle.paging import Order, Place
 from trainyard.model.errors import ResourceInUse, StaleRecord
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
@@ -100,6 +101,15 @@ class SqliteJobStore:
         sql = f"SELECT record, version FROM jobs {where} ORDER BY created_at"  # noqa: S608 - our own words only
         return await self._database.read(
             lambda connection: [decode(row["record"], row["version"]) for row in connection.execute(sql, values)]
+        )
+
+    async def walk(self, scope: Scope, order: Order, *, after: Place | None, limit: int) -> Sequence[JobRecord]:
+        """The next records of an order."""
+        sql, values = listing.ordered("record, version", scope, order, after)
+        return await self._database.read(
+            lambda connection: [
+                decode(row["record"], row["version"]) for row in connection.execute(sql, (*values, limit))
+            ]
         )
 
     async def some(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:
