@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 import click
@@ -17,10 +18,17 @@ from trainyard.model.status import TrainingJobStatus
 from trainyard.wiring.listing import current_page
 
 
+def _part_of_a_name(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """What may stand in a job's name, as the service itself demands of such a filter."""
+    if text is not None and not re.fullmatch(r"[a-zA-Z0-9-]{1,63}", text):
+        raise click.BadParameter("a job's name holds at most 63 letters (a to z), digits and hyphens.")
+    return text
+
+
 @click.command("list")
 @format_option
 @click.option("--status", type=click.Choice([str(status) for status in TrainingJobStatus]), help="Only these.")
-@click.option("--name", "name_contains", metavar="TEXT", help="Only names that contain this.")
+@click.option("--name", "name_contains", metavar="TEXT", callback=_part_of_a_name, help="Only names that contain this.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="At most so many.")
 def list_command(form: str, status: str | None, name_contains: str | None, limit: int) -> None:
     """List jobs, newest first."""

@@ -28,6 +28,7 @@ from trainyard.resource.manifest import read_manifests
 from trainyard.wiring.session import Session, open_session
 
 T = TypeVar("T")
+_PAGE = 1000  # jobs asked for at once
 
 
 class Client:
@@ -59,7 +60,14 @@ class Client:
 
     def list(self, limit: int = 100) -> tuple[JobSummary, ...]:
         """The newest jobs."""
-        return self._call(self._session.service.list(ListQuery(limit=limit))).items
+        found: tuple[JobSummary, ...] = ()
+        token: str | None = None
+        while len(found) < limit:
+            page = self._call(self._session.service.list(ListQuery(limit=min(limit - len(found), _PAGE), token=token)))
+            found, token = found + page.items, page.token
+            if token is None:
+                break
+        return found
 
     def close(self) -> None:
         """Leave; running jobs go on."""
