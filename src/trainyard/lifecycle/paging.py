@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from trainyard.kit import tokens
-from trainyard.model.errors import ValidationRefused
+from trainyard.lifecycle.refusals import invalid_token
 from trainyard.model.listing import JobSummary
 
 KINDS: Mapping[str, type] = {"Name": str, "CreationTime": float, "LastModifiedTime": float, "Status": str}
@@ -48,16 +48,12 @@ def values_in(token: str, order: Order, *kinds: type) -> tuple[Any, ...]:
     try:
         by, descending, *values = tokens.place_of(token, str, bool, *kinds)
     except ValueError as error:
-        raise _invalid() from error
+        raise invalid_token() from error
     if (by, descending) != order:
-        raise _invalid()
+        raise invalid_token()
     return tuple(values)
 
 
 def place_in(token: str | None, order: Order) -> Place | None:
     """Where the last page ended; None for the first. Raises ValidationRefused."""
     return None if token is None else Place(*values_in(token, order, KINDS[order.by], str))
-
-
-def _invalid() -> ValidationRefused:
-    return ValidationRefused("The pagination token is invalid.")

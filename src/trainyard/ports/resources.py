@@ -12,6 +12,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 Body = dict[str, Any]
+LOG_KEPT = 20_000  # occurrences in a watch log; who is further behind lists again
+LARGEST_ADVANCE = 500  # of them looked at in one go
+PROGRESS = 5.0  # seconds of silence after which a watcher is told how far the others' writes have come
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,6 +32,10 @@ class ResourceKey:
     collection: Collection
     namespace: str
     name: str
+
+    def is_in(self, collection: Collection | None, namespace: str | None) -> bool:
+        """Whether it belongs to what is looked at: a collection or all (None), a namespace or all (None)."""
+        return collection in (None, self.collection) and namespace in (None, self.namespace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
+from trainyard.kit.signals import set_within
 from trainyard.lifecycle import decide, schedule
 from trainyard.lifecycle.stopping import GRACE, runtime_left
 from trainyard.model.errors import StaleRecord, Transient
@@ -124,9 +125,7 @@ class Engine:
                 self._wake_all(await self._unfinished.hear(moved))
                 self._schedule_wanted.set()
             else:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(FEED_PAUSE):
-                        await self._news_expected.wait()
+                await set_within(self._news_expected, FEED_PAUSE)
 
     def _wake_all(self, records: Sequence[JobRecord]) -> None:
         now = self._yard.clock.now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from trainyard.model.errors import StaleRecord, ValidationRefused
+from trainyard.lifecycle.refusals import count_in, read_meanwhile
 from trainyard.model.ledger import JobEvent, Page, Point
 from trainyard.stores.memory.shelf import Shelf
 
@@ -18,10 +18,8 @@ class MemoryLedger:
 
     async def events(self, job_uid: str, *, limit: int = 1000, token: str | None = None) -> Page[JobEvent]:
         """Events, oldest first; the token says how many came before."""
-        if token is not None and not (token.isdecimal() and len(token) < 19):
-            raise ValidationRefused("The pagination token is invalid.")
+        start = count_in(token)
         kept = self._shelf.events.get(job_uid, [])
-        start = int(token or 0)
         end = start + limit
         return Page(tuple(kept[start:end]), str(end) if end < len(kept) else None)
 
@@ -30,7 +28,7 @@ class MemoryLedger:
     ) -> None:
         """Add points and the position that they were scanned up to, both or neither."""
         if self._shelf.scanned[job_uid].get(stream, 0) != since:
-            raise StaleRecord(f"{stream} was read by someone else meanwhile")
+            raise read_meanwhile(stream)
         if any(not isinstance(point.value, int | float) for point in points):
             raise TypeError("a point's value is a number")
         self._shelf.points[job_uid] += points

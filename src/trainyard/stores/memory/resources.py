@@ -6,9 +6,12 @@ import asyncio
 import json
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 
+from trainyard.kit.signals import Signal, set_within
 from trainyard.ports.resources import (
+    LARGEST_ADVANCE,
+    LOG_KEPT,
+    PROGRESS,
     Advance,
     Body,
     Collection,
@@ -22,10 +25,6 @@ from trainyard.ports.resources import (
     RevisionExpired,
 )
 
-LOG_KEPT = 20_000  # occurrences; who is further behind lists again
-LARGEST_ADVANCE = 500  # log lines looked at before a watcher lets others run
-PROGRESS = 5.0  # seconds of silence after which a watcher is told how far the others' writes have come
-
 
 class MemoryResourceStore:
     """Dictionaries, one log, and an event that wakes whoever follows it. Belongs to one event loop."""
@@ -37,7 +36,7 @@ class MemoryResourceStore:
         self._first = 1
         self._log_kept = log_kept
         self._progress = progress
-        self._moved = asyncio.Event()
+        self._moved = Signal()
 
     async def revision(self) -> int:
         """The newest write's revision."""
@@ -115,23 +114,13 @@ class MemoryResourceStore:
         position = since
         while True:
             seen, position = position, min(self._newest(), position + LARGEST_ADVANCE)
-            found = tuple(
-                line for line in self._lines(seen, position) if _in_view(line.entry.key, collection, namespace)
-            )
+            found = tuple(line for line in self._lines(seen, position) if line.entry.key.is_in(collection, namespace))
             if found:
                 yield Advance(position, found)
             if position < self._newest():
                 await asyncio.sleep(0)
-            elif not await self._wait():
+            elif not await set_within(self._moved.next, self._progress):
                 yield Advance(position)
-
-    async def _wait(self) -> bool:
-        """Until something is written; False when nothing was for a while."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._progress):
-                await self._moved.wait()
-            return True
-        return False
 
     def _lines(self, after: int, until: int) -> Sequence[Occurrence]:
         if after < self._first - 1:
@@ -146,8 +135,7 @@ class MemoryResourceStore:
         if len(self._log) > 2 * self._log_kept:
             self._first += self._log_kept
             del self._log[: self._log_kept]
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._moved.give()
 
     def _expected(self, key: ResourceKey, expect: int) -> Entry:
         old = self._objects.get(key.collection, {}).get((key.namespace, key.name))
@@ -160,10 +148,6 @@ class MemoryResourceStore:
         if places is None:
             places = self._sorted[collection] = sorted(self._objects.get(collection, {}))
         return places
-
-
-def _in_view(key: ResourceKey, collection: Collection | None, namespace: str | None) -> bool:
-    return collection in (None, key.collection) and namespace in (None, key.namespace)
 
 
 def _same(one: Body, other: Body) -> bool:

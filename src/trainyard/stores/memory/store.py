@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from trainyard.lifecycle.describing import summary_of
 from trainyard.lifecycle.paging import Order, Place, place_in, place_of, token_of
-from trainyard.model.errors import ResourceInUse, StaleRecord
+from trainyard.lifecycle.refusals import name_taken, written_meanwhile
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
 from trainyard.model.listing import JobSummary, ListQuery
@@ -25,10 +25,7 @@ class MemoryJobStore:
     async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Store a new record with version 1."""
         if record.key in self._shelf.records:
-            raise ResourceInUse(
-                "Training job names must be unique within an AWS account and region, and a training job with "
-                f"this name already exists ({record.key.arn})"
-            )
+            raise name_taken(record.key)
         return self._write(replace(record, version=1), events)
 
     async def get(self, key: JobKey) -> JobRecord | None:
@@ -39,7 +36,7 @@ class MemoryJobStore:
         """Replace the record if it is still the one that was read."""
         kept = self._kept(record.key, expect)
         if kept.uid != record.uid:
-            raise StaleRecord(f"{record.key.name} is another job than the one that was read")
+            raise written_meanwhile(record.key)
         return self._write(replace(record, version=expect + 1), events)
 
     async def delete(self, key: JobKey, *, expect: int) -> None:
@@ -109,7 +106,7 @@ class MemoryJobStore:
     def _kept(self, key: JobKey, expect: int) -> JobRecord:
         kept = self._shelf.records.get(key)
         if kept is None or kept.version != expect:
-            raise StaleRecord(f"{key.name} was written by someone else since it was read")
+            raise written_meanwhile(key)
         return kept
 
     def _write(self, record: JobRecord, events: Sequence[JobEvent]) -> JobRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from trainyard.model.errors import StaleRecord, ValidationRefused
+from trainyard.lifecycle.refusals import count_in, read_meanwhile
 from trainyard.model.ledger import JobEvent, Page, Point
 from trainyard.stores.sqlite.database import Database
 
@@ -18,11 +18,10 @@ class SqliteLedger:
 
     async def events(self, job_uid: str, *, limit: int = 1000, token: str | None = None) -> Page[JobEvent]:
         """Events, oldest first; the token is the last one's id."""
-        if token is not None and not (token.isdecimal() and len(token) < 19):
-            raise ValidationRefused("The pagination token is invalid.")
+        start = count_in(token)
         sql = "SELECT * FROM events WHERE uid = ? AND id > ? ORDER BY id LIMIT ?"
         rows = await self._database.read(
-            lambda connection: connection.execute(sql, (job_uid, int(token or 0), limit + 1)).fetchall()
+            lambda connection: connection.execute(sql, (job_uid, start, limit + 1)).fetchall()
         )
         shown = rows[:limit]
         items = tuple(
@@ -88,7 +87,7 @@ def append_events(connection: sqlite3.Connection, job_uid: str, events: Sequence
 def _expect_position(connection: sqlite3.Connection, uid: str, stream: str, since: int) -> None:
     found = connection.execute("SELECT position FROM scanned WHERE uid = ? AND stream = ?", (uid, stream)).fetchone()
     if (found["position"] if found else 0) != since:
-        raise StaleRecord(f"{stream} was read by someone else meanwhile")
+        raise read_meanwhile(stream)
 
 
 def _series_id(connection: sqlite3.Connection, uid: str, host: str, name: str) -> int:

@@ -9,8 +9,12 @@ from contextlib import contextmanager, suppress
 
 import orjson
 
+from trainyard.kit.signals import Signal, set_within
 from trainyard.model.errors import TrainyardError
 from trainyard.ports.resources import (
+    LARGEST_ADVANCE,
+    LOG_KEPT,
+    PROGRESS,
     Advance,
     Body,
     Collection,
@@ -25,11 +29,8 @@ from trainyard.ports.resources import (
 )
 from trainyard.stores.sqlite.database import Database
 
-LOG_KEPT = 20_000  # lines; who is further behind lists again
 LOG_BYTES = 128 * 1024 * 1024  # of bodies in the log, all together
 TRIM_EVERY = 256  # writes between two looks at the log's size
-LARGEST_ADVANCE = 500  # log lines read at once
-PROGRESS = 5.0  # seconds of silence after which a watcher is told how far the others' writes have come
 LARGEST_READ = 8 * 1024 * 1024  # bytes of bodies read at once
 _PAUSE = 0.03  # seconds between looks at the log for other processes' writes
 _HERE = "collection = ? AND namespace = ? AND name = ?"
@@ -43,7 +44,7 @@ class SqliteResourceStore:
         self._database = database
         self._log_kept = log_kept
         self._progress = progress
-        self._moved = asyncio.Event()
+        self._moved = Signal()
         self._watchers = 0
         self._looking: asyncio.Task[None] | None = None
 
@@ -96,7 +97,7 @@ class SqliteResourceStore:
             return self._note(connection, key, Deed.DELETED, old, old)
 
         revision = await self._database.write(work)
-        self._wake()
+        self._moved.give()
         return Entry(key, revision, orjson.loads(last[-1]))
 
     async def list(
@@ -133,12 +134,12 @@ class SqliteResourceStore:
         position = since
         with self._following():
             while True:
-                moved = self._moved
+                moved = self._moved.next
                 advance = await self._database.read(
                     lambda connection, after=position: _advance(connection, collection, namespace, after)  # type: ignore[misc]
                 )
                 seen, position = position, advance.revision
-                if advance.occurrences or (position == seen and not await self._wait(moved)):
+                if advance.occurrences or (position == seen and not await set_within(moved, self._progress)):
                     yield advance
 
     @contextmanager
@@ -162,25 +163,13 @@ class SqliteResourceStore:
                 newest = await self.revision()
                 if newest != seen:
                     seen = newest
-                    self._wake()
+                    self._moved.give()
             await asyncio.sleep(_PAUSE)
 
     async def _written(self, key: ResourceKey, body: Body, work: _Work) -> Entry:
         revision = await self._database.write(work)
-        self._wake()
+        self._moved.give()
         return Entry(key, revision, body)
-
-    def _wake(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
-
-    async def _wait(self, moved: asyncio.Event) -> bool:
-        """Until somebody writes; False when nobody did for a while."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._progress):
-                await moved.wait()
-            return True
-        return False
 
     def _note(
         self, connection: sqlite3.Connection, key: ResourceKey, deed: Deed, body: bytes, before: bytes | None
@@ -294,15 +283,15 @@ def _read_log(
     size = 0
     rows = connection.execute("SELECT * FROM resource_log WHERE revision > ? ORDER BY revision", (after,))
     for seen, row in enumerate(rows, 1):
-        if collection in (None, _collection(row["collection"])) and namespace in (None, row["namespace"]):
-            found.append(_occurrence(row))
+        key = ResourceKey(_collection(row["collection"]), row["namespace"], row["name"])
+        if key.is_in(collection, namespace):
+            found.append(_occurrence(key, row))
             size += row["size"]
         if seen >= LARGEST_ADVANCE or size >= LARGEST_READ:
             return Advance(row["revision"], tuple(found))
     return Advance(newest, tuple(found))
 
 
-def _occurrence(row: sqlite3.Row) -> Occurrence:
-    key = ResourceKey(_collection(row["collection"]), row["namespace"], row["name"])
+def _occurrence(key: ResourceKey, row: sqlite3.Row) -> Occurrence:
     before = None if row["before"] is None else orjson.loads(row["before"])
     return Occurrence(Deed(row["deed"]), Entry(key, row["revision"], orjson.loads(row["body"])), before)

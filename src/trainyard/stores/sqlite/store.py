@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from trainyard.lifecycle.describing import instance_of
 from trainyard.lifecycle.paging import Order, Place
-from trainyard.model.errors import ResourceInUse, StaleRecord
+from trainyard.lifecycle.refusals import name_taken, written_meanwhile
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
 from trainyard.model.listing import JobSummary, ListQuery
@@ -40,10 +40,7 @@ class SqliteJobStore:
             try:
                 connection.execute(_INSERT, row)
             except sqlite3.IntegrityError as error:
-                raise ResourceInUse(
-                    "Training job names must be unique within an AWS account and region, and a training job with "
-                    f"this name already exists ({record.key.arn})"
-                ) from error
+                raise name_taken(record.key) from error
             append_events(connection, record.uid, events)
             _note(connection, record.key)
 
@@ -61,7 +58,7 @@ class SqliteJobStore:
 
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute(_UPDATE, row).rowcount == 0:
-                raise StaleRecord(f"{record.key.name} was written by someone else since it was read")
+                raise written_meanwhile(record.key)
             append_events(connection, record.uid, events)
             _note(connection, record.key)
 
@@ -77,7 +74,7 @@ class SqliteJobStore:
                 (key.account, key.region, key.name, expect),
             ).fetchone()
             if found is None:
-                raise StaleRecord(f"{key.name} was written by someone else since it was read")
+                raise written_meanwhile(key)
             uid = (found["uid"],)
             connection.execute("DELETE FROM points WHERE series IN (SELECT id FROM series WHERE uid = ?)", uid)
             for table in ("series", "events", "scanned"):
