@@ -26,32 +26,32 @@ from trainyard.model.spec import (
     ServerlessJobConfig,
     StoppingCondition,
     TensorBoardOutputConfig,
+    Uri,
     VpcConfig,
 )
+
+SecondaryStatusName = Annotated[
+    str,
+    OneOf(
+        (
+            "Starting", "LaunchingMLInstances", "PreparingTrainingStack", "Downloading",
+            "DownloadingTrainingImage", "Training", "Uploading", "Stopping", "Stopped", "MaxRuntimeExceeded",
+            "Completed", "Failed", "Interrupted", "MaxWaitTimeExceeded", "Updating", "Restarting", "Pending",
+        )
+    ),
+]  # fmt: skip
 
 
 class ModelArtifacts(Structure):
     """Where the model was written."""
 
-    s3_model_artifacts: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] = Field(
-        alias="S3ModelArtifacts"
-    )
+    s3_model_artifacts: Uri = Field(alias="S3ModelArtifacts")
 
 
 class WarmPoolStatus(Structure):
     """What became of the hosts that were kept after the job."""
 
-    status: Annotated[
-        str,
-        OneOf(
-            (
-                "Available",
-                "Terminated",
-                "Reused",
-                "InUse",
-            )
-        ),
-    ] = Field(alias="Status")
+    status: Annotated[str, OneOf(("Available", "Terminated", "Reused", "InUse"))] = Field(alias="Status")
     resource_retained_billable_time_in_seconds: Annotated[int, Number(min=0)] | None = Field(
         None, alias="ResourceRetainedBillableTimeInSeconds"
     )
@@ -63,30 +63,7 @@ class WarmPoolStatus(Structure):
 class SecondaryStatusTransition(Structure):
     """One step of the job's history."""
 
-    status: Annotated[
-        str,
-        OneOf(
-            (
-                "Starting",
-                "LaunchingMLInstances",
-                "PreparingTrainingStack",
-                "Downloading",
-                "DownloadingTrainingImage",
-                "Training",
-                "Uploading",
-                "Stopping",
-                "Stopped",
-                "MaxRuntimeExceeded",
-                "Completed",
-                "Failed",
-                "Interrupted",
-                "MaxWaitTimeExceeded",
-                "Updating",
-                "Restarting",
-                "Pending",
-            )
-        ),
-    ] = Field(alias="Status")
+    status: SecondaryStatusName = Field(alias="Status")
     start_time: float = Field(alias="StartTime")
     end_time: float | None = Field(None, alias="EndTime")
     status_message: str | None = Field(None, alias="StatusMessage")
@@ -100,78 +77,36 @@ class MetricData(Structure):
     timestamp: float | None = Field(None, alias="Timestamp")
 
 
-class DebugRuleEvaluationStatus(Structure):
+class _RuleEvaluationStatus(Structure):
+    """How a rule stands, and the job that evaluates it."""
+
+    rule_configuration_name: Annotated[str, Text(min=1, max=256, pattern=r".*")] | None = Field(
+        None, alias="RuleConfigurationName"
+    )
+    rule_evaluation_job_arn: (
+        Annotated[
+            str,
+            Text(
+                min=0,
+                max=256,
+                pattern=r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:processing-job/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
+            ),
+        ]
+        | None
+    ) = Field(None, alias="RuleEvaluationJobArn")
+    rule_evaluation_status: (
+        Annotated[str, OneOf(("InProgress", "NoIssuesFound", "IssuesFound", "Error", "Stopping", "Stopped"))] | None
+    ) = Field(None, alias="RuleEvaluationStatus")
+    status_details: Annotated[str, Text(min=0, max=1024, pattern=r".*")] | None = Field(None, alias="StatusDetails")
+    last_modified_time: float | None = Field(None, alias="LastModifiedTime")
+
+
+class DebugRuleEvaluationStatus(_RuleEvaluationStatus):
     """How a debugger rule stands."""
 
-    rule_configuration_name: Annotated[str, Text(min=1, max=256, pattern=r".*")] | None = Field(
-        None, alias="RuleConfigurationName"
-    )
-    rule_evaluation_job_arn: (
-        Annotated[
-            str,
-            Text(
-                min=0,
-                max=256,
-                pattern=r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:processing-job/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
-            ),
-        ]
-        | None
-    ) = Field(None, alias="RuleEvaluationJobArn")
-    rule_evaluation_status: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "InProgress",
-                    "NoIssuesFound",
-                    "IssuesFound",
-                    "Error",
-                    "Stopping",
-                    "Stopped",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="RuleEvaluationStatus")
-    status_details: Annotated[str, Text(min=0, max=1024, pattern=r".*")] | None = Field(None, alias="StatusDetails")
-    last_modified_time: float | None = Field(None, alias="LastModifiedTime")
 
-
-class ProfilerRuleEvaluationStatus(Structure):
+class ProfilerRuleEvaluationStatus(_RuleEvaluationStatus):
     """How a profiler rule stands."""
-
-    rule_configuration_name: Annotated[str, Text(min=1, max=256, pattern=r".*")] | None = Field(
-        None, alias="RuleConfigurationName"
-    )
-    rule_evaluation_job_arn: (
-        Annotated[
-            str,
-            Text(
-                min=0,
-                max=256,
-                pattern=r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:processing-job/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}",
-            ),
-        ]
-        | None
-    ) = Field(None, alias="RuleEvaluationJobArn")
-    rule_evaluation_status: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "InProgress",
-                    "NoIssuesFound",
-                    "IssuesFound",
-                    "Error",
-                    "Stopping",
-                    "Stopped",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="RuleEvaluationStatus")
-    status_details: Annotated[str, Text(min=0, max=1024, pattern=r".*")] | None = Field(None, alias="StatusDetails")
-    last_modified_time: float | None = Field(None, alias="LastModifiedTime")
 
 
 class MlflowDetails(Structure):
@@ -227,42 +162,9 @@ class TrainingJobDescription(Structure):
     ) = Field(None, alias="AutoMLJobArn")
     model_artifacts: ModelArtifacts = Field(alias="ModelArtifacts")
     training_job_status: Annotated[
-        str,
-        OneOf(
-            (
-                "InProgress",
-                "Completed",
-                "Failed",
-                "Stopping",
-                "Stopped",
-                "Deleting",
-            )
-        ),
+        str, OneOf(("InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting"))
     ] = Field(alias="TrainingJobStatus")
-    secondary_status: Annotated[
-        str,
-        OneOf(
-            (
-                "Starting",
-                "LaunchingMLInstances",
-                "PreparingTrainingStack",
-                "Downloading",
-                "DownloadingTrainingImage",
-                "Training",
-                "Uploading",
-                "Stopping",
-                "Stopped",
-                "MaxRuntimeExceeded",
-                "Completed",
-                "Failed",
-                "Interrupted",
-                "MaxWaitTimeExceeded",
-                "Updating",
-                "Restarting",
-                "Pending",
-            )
-        ),
-    ] = Field(alias="SecondaryStatus")
+    secondary_status: SecondaryStatusName = Field(alias="SecondaryStatus")
     failure_reason: Annotated[str, Text(min=0, max=1024)] | None = Field(None, alias="FailureReason")
     hyper_parameters: (
         Annotated[
@@ -316,18 +218,7 @@ class TrainingJobDescription(Structure):
     profiler_rule_evaluation_statuses: (
         Annotated[tuple[ProfilerRuleEvaluationStatus, ...], Items(min=0, max=20)] | None
     ) = Field(None, alias="ProfilerRuleEvaluationStatuses")
-    profiling_status: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "Enabled",
-                    "Disabled",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="ProfilingStatus")
+    profiling_status: Annotated[str, OneOf(("Enabled", "Disabled"))] | None = Field(None, alias="ProfilingStatus")
     environment: (
         Annotated[
             dict[str, str],

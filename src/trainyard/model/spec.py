@@ -14,6 +14,10 @@ from pydantic import Field
 from trainyard.model.instances import PROCESSING_INSTANCE_TYPES, TRAINING_INSTANCE_TYPES
 from trainyard.model.shapes import Items, Mapped, Number, OneOf, Structure, Text
 
+# Texts of the API that stand in many places.
+Uri = Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")]
+KmsKey = Annotated[str, Text(min=0, max=2048, pattern=r"[a-zA-Z0-9:/_-]*")]
+FolderPath = Annotated[str, Text(min=0, max=4096, pattern=r".*")]
 _PARAMETER_NAME = Text(min=1, max=256, pattern=r".*")
 _PARAMETER_VALUE = Text(max=256, pattern=r".*")
 _PARAMETERS = Mapped(max=20, key=_PARAMETER_NAME, value=_PARAMETER_VALUE)
@@ -38,15 +42,9 @@ class TrainingRepositoryAuthConfig(Structure):
 class TrainingImageConfig(Structure):
     """How the training image's registry is reached."""
 
-    training_repository_access_mode: Annotated[
-        str,
-        OneOf(
-            (
-                "Platform",
-                "Vpc",
-            )
-        ),
-    ] = Field(alias="TrainingRepositoryAccessMode")
+    training_repository_access_mode: Annotated[str, OneOf(("Platform", "Vpc"))] = Field(
+        alias="TrainingRepositoryAccessMode"
+    )
     training_repository_auth_config: TrainingRepositoryAuthConfig | None = Field(
         None, alias="TrainingRepositoryAuthConfig"
     )
@@ -67,16 +65,7 @@ class AlgorithmSpecification(Structure):
         ]
         | None
     ) = Field(None, alias="AlgorithmName")
-    training_input_mode: Annotated[
-        str,
-        OneOf(
-            (
-                "Pipe",
-                "File",
-                "FastFile",
-            )
-        ),
-    ] = Field(alias="TrainingInputMode")
+    training_input_mode: Annotated[str, OneOf(("Pipe", "File", "FastFile"))] = Field(alias="TrainingInputMode")
     metric_definitions: Annotated[tuple[MetricDefinition, ...], Items(min=0, max=40)] | None = Field(
         None, alias="MetricDefinitions"
     )
@@ -105,30 +94,13 @@ class HubAccessConfig(Structure):
 class S3DataSource(Structure):
     """A channel's objects: a prefix, a manifest or an augmented manifest."""
 
-    s3_data_type: Annotated[
-        str,
-        OneOf(
-            (
-                "ManifestFile",
-                "S3Prefix",
-                "AugmentedManifestFile",
-                "Converse",
-            )
-        ),
-    ] = Field(alias="S3DataType")
-    s3_uri: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] = Field(alias="S3Uri")
-    s3_data_distribution_type: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "FullyReplicated",
-                    "ShardedByS3Key",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="S3DataDistributionType")
+    s3_data_type: Annotated[str, OneOf(("ManifestFile", "S3Prefix", "AugmentedManifestFile", "Converse"))] = Field(
+        alias="S3DataType"
+    )
+    s3_uri: Uri = Field(alias="S3Uri")
+    s3_data_distribution_type: Annotated[str, OneOf(("FullyReplicated", "ShardedByS3Key"))] | None = Field(
+        None, alias="S3DataDistributionType"
+    )
     attribute_names: (
         Annotated[tuple[Annotated[str, Text(min=1, max=256, pattern=r".+")], ...], Items(min=0, max=16)] | None
     ) = Field(None, alias="AttributeNames")
@@ -143,25 +115,9 @@ class FileSystemDataSource(Structure):
     """A channel that is a folder of a network file system."""
 
     file_system_id: Annotated[str, Text(min=11, max=21, pattern=r"(fs-[0-9a-f]{8,})")] = Field(alias="FileSystemId")
-    file_system_access_mode: Annotated[
-        str,
-        OneOf(
-            (
-                "rw",
-                "ro",
-            )
-        ),
-    ] = Field(alias="FileSystemAccessMode")
-    file_system_type: Annotated[
-        str,
-        OneOf(
-            (
-                "EFS",
-                "FSxLustre",
-            )
-        ),
-    ] = Field(alias="FileSystemType")
-    directory_path: Annotated[str, Text(min=0, max=4096, pattern=r".*")] = Field(alias="DirectoryPath")
+    file_system_access_mode: Annotated[str, OneOf(("rw", "ro"))] = Field(alias="FileSystemAccessMode")
+    file_system_type: Annotated[str, OneOf(("EFS", "FSxLustre"))] = Field(alias="FileSystemType")
+    directory_path: FolderPath = Field(alias="DirectoryPath")
 
 
 class DatasetSource(Structure):
@@ -197,67 +153,18 @@ class Channel(Structure):
     channel_name: Annotated[str, Text(min=1, max=64, pattern=r"[A-Za-z0-9\.\-_]+")] = Field(alias="ChannelName")
     data_source: DataSource = Field(alias="DataSource")
     content_type: Annotated[str, Text(min=0, max=256, pattern=r".*")] | None = Field(None, alias="ContentType")
-    compression_type: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "None",
-                    "Gzip",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="CompressionType")
-    record_wrapper_type: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "None",
-                    "RecordIO",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="RecordWrapperType")
-    input_mode: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "Pipe",
-                    "File",
-                    "FastFile",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="InputMode")
+    compression_type: Annotated[str, OneOf(("None", "Gzip"))] | None = Field(None, alias="CompressionType")
+    record_wrapper_type: Annotated[str, OneOf(("None", "RecordIO"))] | None = Field(None, alias="RecordWrapperType")
+    input_mode: Annotated[str, OneOf(("Pipe", "File", "FastFile"))] | None = Field(None, alias="InputMode")
     shuffle_config: ShuffleConfig | None = Field(None, alias="ShuffleConfig")
 
 
 class OutputDataConfig(Structure):
     """Where the model and the output go."""
 
-    kms_key_id: Annotated[str, Text(min=0, max=2048, pattern=r"[a-zA-Z0-9:/_-]*")] | None = Field(
-        None, alias="KmsKeyId"
-    )
-    s3_output_path: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] = Field(
-        alias="S3OutputPath"
-    )
-    compression_type: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "GZIP",
-                    "NONE",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="CompressionType")
+    kms_key_id: KmsKey | None = Field(None, alias="KmsKeyId")
+    s3_output_path: Uri = Field(alias="S3OutputPath")
+    compression_type: Annotated[str, OneOf(("GZIP", "NONE"))] | None = Field(None, alias="CompressionType")
 
 
 class InstanceGroup(Structure):
@@ -310,9 +217,7 @@ class ResourceConfig(Structure):
     instance_type: Annotated[str, OneOf(TRAINING_INSTANCE_TYPES)] | None = Field(None, alias="InstanceType")
     instance_count: Annotated[int, Number(min=0)] | None = Field(None, alias="InstanceCount")
     volume_size_in_gb: Annotated[int, Number(min=0)] | None = Field(None, alias="VolumeSizeInGB")
-    volume_kms_key_id: Annotated[str, Text(min=0, max=2048, pattern=r"[a-zA-Z0-9:/_-]*")] | None = Field(
-        None, alias="VolumeKmsKeyId"
-    )
+    volume_kms_key_id: KmsKey | None = Field(None, alias="VolumeKmsKeyId")
     keep_alive_period_in_seconds: Annotated[int, Number(min=0, max=21600)] | None = Field(
         None, alias="KeepAlivePeriodInSeconds"
     )
@@ -366,8 +271,8 @@ class Tag(Structure):
 class CheckpointConfig(Structure):
     """Where checkpoints lie locally and in the object store."""
 
-    s3_uri: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] = Field(alias="S3Uri")
-    local_path: Annotated[str, Text(min=0, max=4096, pattern=r".*")] | None = Field(None, alias="LocalPath")
+    s3_uri: Uri = Field(alias="S3Uri")
+    local_path: FolderPath | None = Field(None, alias="LocalPath")
 
 
 class CollectionConfiguration(Structure):
@@ -380,37 +285,35 @@ class CollectionConfiguration(Structure):
 class DebugHookConfig(Structure):
     """What the debugger's hook saves, and where."""
 
-    local_path: Annotated[str, Text(min=0, max=4096, pattern=r".*")] | None = Field(None, alias="LocalPath")
-    s3_output_path: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] = Field(
-        alias="S3OutputPath"
-    )
+    local_path: FolderPath | None = Field(None, alias="LocalPath")
+    s3_output_path: Uri = Field(alias="S3OutputPath")
     hook_parameters: Annotated[dict[str, str], _PARAMETERS] | None = Field(None, alias="HookParameters")
     collection_configurations: Annotated[tuple[CollectionConfiguration, ...], Items(min=0, max=20)] | None = Field(
         None, alias="CollectionConfigurations"
     )
 
 
-class DebugRuleConfiguration(Structure):
-    """A rule that watches the saved tensors."""
+class _RuleConfiguration(Structure):
+    """A rule, the image that evaluates it and the host that this takes."""
 
     rule_configuration_name: Annotated[str, Text(min=1, max=256, pattern=r".*")] = Field(alias="RuleConfigurationName")
-    local_path: Annotated[str, Text(min=0, max=4096, pattern=r".*")] | None = Field(None, alias="LocalPath")
-    s3_output_path: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] | None = Field(
-        None, alias="S3OutputPath"
-    )
+    local_path: FolderPath | None = Field(None, alias="LocalPath")
+    s3_output_path: Uri | None = Field(None, alias="S3OutputPath")
     rule_evaluator_image: Annotated[str, Text(min=0, max=255, pattern=r".*")] = Field(alias="RuleEvaluatorImage")
     instance_type: Annotated[str, OneOf(PROCESSING_INSTANCE_TYPES)] | None = Field(None, alias="InstanceType")
     volume_size_in_gb: Annotated[int, Number(min=0)] | None = Field(None, alias="VolumeSizeInGB")
     rule_parameters: Annotated[dict[str, str], _RULE_PARAMETERS] | None = Field(None, alias="RuleParameters")
 
 
+class DebugRuleConfiguration(_RuleConfiguration):
+    """A rule that watches the saved tensors."""
+
+
 class TensorBoardOutputConfig(Structure):
     """Where TensorBoard's files lie locally and in the object store."""
 
-    local_path: Annotated[str, Text(min=0, max=4096, pattern=r".*")] | None = Field(None, alias="LocalPath")
-    s3_output_path: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] = Field(
-        alias="S3OutputPath"
-    )
+    local_path: FolderPath | None = Field(None, alias="LocalPath")
+    s3_output_path: Uri = Field(alias="S3OutputPath")
 
 
 class ExperimentConfig(Structure):
@@ -433,26 +336,14 @@ class ExperimentConfig(Structure):
 class ProfilerConfig(Structure):
     """What the profiler samples, how often, and where it goes."""
 
-    s3_output_path: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] | None = Field(
-        None, alias="S3OutputPath"
-    )
+    s3_output_path: Uri | None = Field(None, alias="S3OutputPath")
     profiling_interval_in_milliseconds: int | None = Field(None, alias="ProfilingIntervalInMilliseconds")
     profiling_parameters: Annotated[dict[str, str], _PARAMETERS] | None = Field(None, alias="ProfilingParameters")
     disable_profiler: bool | None = Field(None, alias="DisableProfiler")
 
 
-class ProfilerRuleConfiguration(Structure):
+class ProfilerRuleConfiguration(_RuleConfiguration):
     """A rule that watches the profiler's samples."""
-
-    rule_configuration_name: Annotated[str, Text(min=1, max=256, pattern=r".*")] = Field(alias="RuleConfigurationName")
-    local_path: Annotated[str, Text(min=0, max=4096, pattern=r".*")] | None = Field(None, alias="LocalPath")
-    s3_output_path: Annotated[str, Text(min=0, max=1024, pattern=r"(https|s3)://([^/]+)/?(.*)")] | None = Field(
-        None, alias="S3OutputPath"
-    )
-    rule_evaluator_image: Annotated[str, Text(min=0, max=255, pattern=r".*")] = Field(alias="RuleEvaluatorImage")
-    instance_type: Annotated[str, OneOf(PROCESSING_INSTANCE_TYPES)] | None = Field(None, alias="InstanceType")
-    volume_size_in_gb: Annotated[int, Number(min=0)] | None = Field(None, alias="VolumeSizeInGB")
-    rule_parameters: Annotated[dict[str, str], _RULE_PARAMETERS] | None = Field(None, alias="RuleParameters")
 
 
 class RetryStrategy(Structure):
@@ -491,42 +382,13 @@ class ServerlessJobConfig(Structure):
         ),
     ] = Field(alias="BaseModelArn")
     accept_eula: bool | None = Field(None, alias="AcceptEula")
-    job_type: Annotated[
-        str,
-        OneOf(
-            (
-                "FineTuning",
-                "Evaluation",
-            )
-        ),
-    ] = Field(alias="JobType")
-    customization_technique: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "SFT",
-                    "DPO",
-                    "RLVR",
-                    "RLAIF",
-                )
-            ),
-        ]
-        | None
-    ) = Field(None, alias="CustomizationTechnique")
+    job_type: Annotated[str, OneOf(("FineTuning", "Evaluation"))] = Field(alias="JobType")
+    customization_technique: Annotated[str, OneOf(("SFT", "DPO", "RLVR", "RLAIF"))] | None = Field(
+        None, alias="CustomizationTechnique"
+    )
     peft: Annotated[str, OneOf(("LORA",))] | None = Field(None, alias="Peft")
     evaluation_type: (
-        Annotated[
-            str,
-            OneOf(
-                (
-                    "LLMAJEvaluation",
-                    "CustomScorerEvaluation",
-                    "BenchmarkEvaluation",
-                )
-            ),
-        ]
-        | None
+        Annotated[str, OneOf(("LLMAJEvaluation", "CustomScorerEvaluation", "BenchmarkEvaluation"))] | None
     ) = Field(None, alias="EvaluationType")
     evaluator_arn: Annotated[str, Text(pattern=r".*")] | None = Field(None, alias="EvaluatorArn")
     sequence_length: Annotated[str, Text(min=1, max=50, pattern=r"\d+K")] | None = Field(None, alias="SequenceLength")
