@@ -27,7 +27,7 @@ COUNT = 300  # numbers that the program writes, three seconds' worth
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_supervisors_and_leaders_die_at_random_and_the_sequence_is_whole(tmp_path: Path, seed: int) -> None:
+def test_supervisors_launchers_and_leaders_die_at_random_and_the_sequence_is_whole(tmp_path: Path, seed: int) -> None:
     home, dice = tmp_path / "home", random.Random(seed)
     command(home, "run", "--detach", witness(tmp_path, "survivor", COUNT))
     training(home)
@@ -41,7 +41,15 @@ def test_supervisors_and_leaders_die_at_random_and_the_sequence_is_whole(tmp_pat
 
 def _kill_one(home: Path, dice: random.Random) -> None:
     supervisor = _alive(home, "supervisor.json")
-    victims = [*leaders(home), *([int(str(supervisor["pid"]))] if supervisor else [])]
+    leading, launched = leaders(home), set(_processes("launcher.py")) & set(_processes(str(home)))
+    launchers = [pid for pid in launched if _parent(pid) in leading]  # their forks have their words: supervisor, shim
+    victims = [*leading, *launchers, *([int(str(supervisor["pid"]))] if supervisor else [])]
     if victims:
         with suppress(ProcessLookupError):
             os.kill(dice.choice(victims), signal.SIGKILL)
+
+
+def _parent(pid: int) -> int | None:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None

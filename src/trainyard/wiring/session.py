@@ -8,7 +8,7 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -75,16 +75,14 @@ async def open_session(
     """
     place = Home.open(home)
     settings = load(place.settings)
-    database = Database(place.database)
-    try:
-        session = _session(place, settings, database, Scope(account or settings.account, region or settings.region))
+    scope = Scope(account or settings.account, region or settings.region)
+    with ExitStack() as closing:
+        session = _session(place, settings, scope, closing)
         async with AsyncExitStack() as stack:
             if lead:
                 await stack.enter_async_context(_leading(session))
             yield session
         await leave(session)
-    finally:
-        database.close()
 
 
 @asynccontextmanager
@@ -131,8 +129,10 @@ def caretaker_of(home: Home) -> EngineOrder:
     return EngineOrder(argv=argv, lock=home.leader_lock, log=home.path / "caretaker.log")
 
 
-def _session(home: Home, settings: Settings, database: Database, scope: Scope) -> Session:
+def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -> Session:
     clock = SystemClock()
+    database = Database(home.database)
+    closing.callback(database.close)
     buckets = _buckets(home, settings)
     catalogue = _catalogue(settings)
     roles = Roles(tables=settings.roles, refuse_unknown=settings.unknown_role == "refuse")
@@ -149,6 +149,7 @@ def _session(home: Home, settings: Settings, database: Database, scope: Scope) -
         wakeups=lambda: leadership.hints(home),
         credentials=roles.credentials,
     )  # fmt: skip
+    closing.callback(runtime.close)
     yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)
     scanners = Re2Scanners()
     objects_of = partial(_as_role, buckets, roles)

@@ -43,6 +43,11 @@ class Attempt:
         return self.folder / "supervisor.json"
 
     @property
+    def supervisor_log(self) -> Path:
+        """What supervisors have to say of themselves."""
+        return self.folder / "supervisor.log"
+
+    @property
     def shim(self) -> Path:
         """Identity of the shim."""
         return self.folder / "shim.json"

@@ -15,7 +15,7 @@ from typing import Any
 
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
 from trainyard.agent.orders import ChannelOrder, OutputOrder, TransferOrders
-from trainyard.kit import atomic, beneath, detached
+from trainyard.kit import atomic, beneath
 from trainyard.lifecycle import naming, stopping
 from trainyard.model.errors import Transient
 from trainyard.model.keys import RunKey
@@ -37,11 +37,11 @@ from trainyard.model.resources import Resources
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import Fault
 from trainyard.ports.runtime import Resolution, RunOrder, Stream
-from trainyard.runtimes.local import credentials, identity, supervisor
+from trainyard.runtimes.local import credentials, identity
 from trainyard.runtimes.local.attempt import VERSION, Attempt
 from trainyard.runtimes.local.credentials import Credentials, RoleUnusable
+from trainyard.runtimes.local.starting import PASSED_ON, Starter
 
-_PACKAGE_ROOT = str(Path(__file__).parents[3])
 _GB = 10**9
 METRICS = "output/metrics/sagemaker"  # below /opt/ml
 MOST_METRIC_FILES = 256  # that are looked at; a process of a job writes one
@@ -90,6 +90,11 @@ class LocalRuntime:
     ) -> None:
         self._options, self._resolve, self._wakeups = options, resolve, wakeups
         self._credentials = credentials
+        self._starter = Starter(options.attempts)
+
+    def close(self) -> None:
+        """Keep nothing of ours running but the runs."""
+        self._starter.close()
 
     async def resolve(self, spec: TrainingJobSpec) -> Resolution:
         """Ask the catalogue."""
@@ -163,6 +168,7 @@ class LocalRuntime:
         return Attempt(self._options.attempts / key.job_uid / f"{key.kind}-{key.name}-{key.attempt}")
 
     def _launch(self, attempt: Attempt, order: RunOrder) -> None:
+        self._starter.prepare()
         if not attempt.order.exists():
             for name in ("logs", "usage", *(f"hosts/algo-1/opt/ml/{folder}" for folder in FOLDERS)):
                 (attempt.folder / name).mkdir(parents=True, exist_ok=True)
@@ -173,12 +179,7 @@ class LocalRuntime:
             plain = {**self._plain(attempt, order), **self._role(attempt, order)}
             atomic.write_json(attempt.order, plain, mode=0o600)
             atomic.sync_folder(attempt.folder.parent)
-        self._supervise(attempt)
-
-    def _supervise(self, attempt: Attempt) -> None:
-        variables = {name: os.environ[name] for name in _PASSED_TO_SUPERVISOR if name in os.environ}
-        argv = [_interpreter(), "-I", "-S", supervisor.__file__, str(attempt.folder), _PACKAGE_ROOT]
-        detached.spawn(argv, env=variables, log=attempt.folder / "supervisor.log")
+        self._starter.start(attempt)
 
     def _plain(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
         spec, program = order.spec, order.placement.program
@@ -255,7 +256,7 @@ class LocalRuntime:
         journal = atomic.read_json(attempt.journal)
         if journal is None or journal["outcome"] is None:
             if not identity.is_alive(atomic.read_json(attempt.supervisor)):
-                self._supervise(attempt)
+                self._starter.start(attempt)
             if journal is None:
                 return Seen(milestones=())
         return _observation(journal, atomic.read_json(attempt.progress))
@@ -285,10 +286,9 @@ class LocalRuntime:
         return Chunk(offset + gap, data, end, gap=gap, complete=complete and len(data) < limit)
 
 
-_PASSED_TO_SUPERVISOR = ("TRAINYARD_CRASHPOINT", "TRAINYARD_BOOT_ID", "PATH", "LD_LIBRARY_PATH")
 _PASSED_TO_HELPERS = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH")
 _PASSED_TO_ENGINE = (
-    *dict.fromkeys((*_PASSED_TO_SUPERVISOR, *_PASSED_TO_HELPERS)),
+    *dict.fromkeys((*PASSED_ON, *_PASSED_TO_HELPERS)),
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
 
@@ -310,11 +310,6 @@ def _memory() -> int:
 def _gpus_of(folder: str, _changed: int) -> int:
     """The GPUs that a driver shows in a folder of devices; read again once something in it came or went."""
     return sum(1 for name in os.listdir(folder) if name.startswith("nvidia") and name[6:].isdecimal())
-
-
-def _interpreter() -> str:
-    """The interpreter itself, not a virtual environment's link to it: `-S` needs no site."""
-    return os.path.realpath(sys.executable)
 
 
 def _dict(value: object) -> dict[str, str]:

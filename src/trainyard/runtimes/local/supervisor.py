@@ -281,17 +281,25 @@ _FAILED = {"stage-result.json": "Data download failed:", "upload-result.json": "
 _ENDING_OF = {"max-runtime": "max-runtime", "max-wait": "max-wait", "interrupted": "interrupted"}
 
 
-def main() -> None:
-    """Supervise, unless somebody does already."""
-    attempt = Attempt(Path(sys.argv[1]))
+def claim(attempt: Attempt) -> int | None:
+    """The lock that makes its holder the attempt's supervisor; None where somebody is it already. Raises OSError."""
     lock = os.open(attempt.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return
+        os.close(lock)
+        return None
+    return lock
+
+
+def supervise(attempt: Attempt) -> None:
+    """Supervise to the end, for the holder of the lock; who it is can be read once it hears signals."""
+    supervisor = Supervisor(attempt)
     atomic.write_json(attempt.supervisor, identity.identify(os.getpid()), durable=False)
-    Supervisor(attempt).supervise()
+    supervisor.supervise()
 
 
 if __name__ == "__main__":
-    main()
+    its = Attempt(Path(sys.argv[1]))
+    if claim(its) is not None:
+        supervise(its)
