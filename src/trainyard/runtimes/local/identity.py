@@ -38,6 +38,18 @@ def is_alive(identity: dict[str, Any] | None) -> bool:
     return bool(start_time(identity["pid"]) == identity["start"])
 
 
+def awaited(identity: dict[str, Any] | None) -> int | None:
+    """A descriptor that is readable once that very process is gone; None if it is gone already. Close it."""
+    if identity is None:
+        return None
+    with suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(identity["pid"])
+        if is_alive(identity):
+            return descriptor
+        os.close(descriptor)
+    return None
+
+
 def send(identity: dict[str, Any] | None, number: signal.Signals) -> bool:
     """Signal that very process and no other; False if it is gone."""
     if identity is None:

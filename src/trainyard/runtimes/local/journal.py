@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -44,15 +45,24 @@ class Journal:
         """Whether a milestone was reached."""
         return any(name == milestone for name, _ in self._state["milestones"])
 
-    def reach(self, milestone: str) -> None:
-        """Note a milestone, once, with its time."""
+    def begin(self) -> None:
+        """Note that the attempt is taken up, once. Neither hinted at nor durable: what follows at once is both."""
+        if not self.has("preparing"):
+            self._state["milestones"].append(["preparing", self._clock.now()])
+            atomic.write_json(self._attempt.journal, self._state, durable=False)
+
+    def reach(self, milestone: str, *, notices: Sequence[str] = (), **deadlines: float) -> None:
+        """Note a milestone, once, with its time, what the user must know of it and the deadlines that it sets."""
         if not self.has(milestone):
             self._state["milestones"].append([milestone, self._clock.now()])
-            self._write(durable=milestone != "preparing")  # which is simply reached again
+            self._state["notices"].extend(self._news(notices))
+            for name, seconds in deadlines.items():
+                self._state["deadlines"].setdefault(name, self._clock.boottime() + seconds)
+            self._write()
 
     def notice(self, *sentences: str) -> None:
         """Note what the user must know."""
-        news = [sentence for sentence in sentences if sentence not in self._state["notices"]]
+        news = self._news(sentences)
         if news:
             self._state["notices"].extend(news)
             self._write()
@@ -74,8 +84,11 @@ class Journal:
         self._state["outcome"] = {"ending": ending, "at": self._clock.now(), **rest}
         self._write()
 
-    def _write(self, *, durable: bool = True) -> None:
-        atomic.write_json(self._attempt.journal, self._state, durable=durable)
+    def _news(self, sentences: Sequence[str]) -> list[str]:
+        return [sentence for sentence in sentences if sentence not in self._state["notices"]]
+
+    def _write(self) -> None:
+        atomic.write_json(self._attempt.journal, self._state)
         poke(self._poke_socket, self._job_uid)
 
 

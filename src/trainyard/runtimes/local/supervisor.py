@@ -28,12 +28,11 @@ from trainyard.kit.crashpoint import crashpoint
 from trainyard.runtimes.local import heir, identity, namespaces, shim
 from trainyard.runtimes.local.attempt import Attempt
 from trainyard.runtimes.local.journal import Journal
-from trainyard.runtimes.local.watch import LogWatch, UsageWatch, folder_bytes
+from trainyard.runtimes.local.watch import LogWatch, UsageWatch, VolumeWatch
 
 FAILURE_FILE = 4096  # bytes read of it: 1,024 characters at most are told
 HELPER_RESTARTS = 3
 TICK, LONGEST_TICK = 0.25, 2.0  # seconds between looks at a program: shorter while it writes
-VOLUME_EVERY = 5.0  # seconds between looks at the volume
 REFUSED, FULL_DISK = (
     3,
     4,
@@ -57,6 +56,7 @@ class Supervisor:
         self._order: dict[str, Any] = json.loads(attempt.order.read_bytes())
         self._journal = Journal(attempt, self._order["poke_socket"], self._order["job_uid"])
         self._clock = SystemClock()
+        self._wished: dict[str, Any] | None = None
         self._woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(waker)
         for number in (signal.SIGUSR1, signal.SIGCHLD):
@@ -73,7 +73,7 @@ class Supervisor:
             self._journal.end("lost", reason="the machine was restarted", interrupted=True)
             return
         try:
-            self._journal.reach("preparing")
+            self._journal.begin()
             for phase in (self._stage, self._train, self._upload):
                 heir.see_to_leader(self._order)
                 phase()
@@ -132,40 +132,42 @@ class Supervisor:
         answer = shim.start(self._attempt, self._order)
         if "refused" in answer:
             raise Ended("failed", fault="ClientError", detail=answer["refused"], exit_code=None)
-        self._journal.notice(*answer["notices"])
         crashpoint("launched")
-        self._journal.reach("training")
+        self._journal.reach("training", notices=answer["notices"], runtime=self._order["runtime_left"])
 
     def _await_program(self) -> None:
         """Until the shim is gone: pass wishes and deadlines on, and look after log, volume and use."""
         who = atomic.read_json(self._attempt.shim)
+        end = identity.awaited(who)
+        if end is None:
+            return
         log = LogWatch(self._attempt, self._order["log_cap"])
         use = UsageWatch(self._attempt, who["pid"], self._order["usage_interval"])
-        with suppress(ProcessLookupError):
-            gone = os.pidfd_open(who["pid"])
-            tick, volume_due = TICK, self._clock.boottime() + VOLUME_EVERY
-            while identity.is_alive(who):
-                self._pass_wishes_on(who)
-                shim.see_to_gateway(self._attempt, self._order, who)
-                with suppress(OSError):  # what cannot be noted now is noted later; the program goes on
-                    tick = TICK if log.look() else min(LONGEST_TICK, 2 * tick)
-                    use.look()
-                if self._clock.boottime() >= volume_due:
-                    heir.see_to_leader(self._order)
-                    self._check_volume()
-                    volume_due = self._clock.boottime() + VOLUME_EVERY
-                self._sleep(gone, min(tick, self._until_deadline()))
-            os.close(gone)
+        volume = VolumeWatch(self._attempt.ml, self._order["volume_bytes"])
+        tick, is_over = TICK, False
+        while not is_over:
+            self._pass_wishes_on(who)
+            shim.see_to_gateway(self._attempt, self._order, who)
+            heir.see_to_leader(self._order)
+            with suppress(OSError):  # what cannot be noted now is noted later; the program goes on
+                tick = TICK if log.look() else min(LONGEST_TICK, 2 * tick)
+                use.look()
+            if self._wish() is None and volume.is_overfull():
+                self._wish_for("volume", 0.0)
+            is_over = self._sleep(end, min(tick, self._until_deadline()))
+        os.close(end)
 
     def _until_deadline(self) -> float:
         """Seconds to the next deadline that was set, so that it is not slept over."""
         name = "grace" if self._journal.has_deadline("grace") else "runtime"
         return max(0.01, self._journal.deadline(name, self._order["runtime_left"]) - self._clock.boottime())
 
-    def _sleep(self, gone: int, seconds: float = TICK) -> None:
-        select.select([gone, self._woken], [], [], seconds)
+    def _sleep(self, end: int, seconds: float) -> bool:
+        """Sleep until a signal or that end comes, `seconds` at most; True for the end."""
+        ready, _, _ = select.select([end, self._woken], [], [], seconds)
         with suppress(BlockingIOError):
             os.read(self._woken, 4096)
+        return end in ready
 
     def _pass_wishes_on(self, who: dict[str, Any]) -> None:
         now = self._clock.boottime()
@@ -185,14 +187,11 @@ class Supervisor:
         if cause != "interrupted":
             self._journal.reach("stopping")
 
-    def _check_volume(self) -> None:
-        limit = self._order["volume_bytes"]
-        if limit and self._wish() is None and folder_bytes(self._attempt.ml) > limit:
-            self._wish_for("volume", 0.0)
-
     def _wish(self) -> dict[str, Any] | None:
-        wish: dict[str, Any] | None = atomic.read_json(self._attempt.stop)
-        return wish
+        """That the attempt shall end, and why; the first wish stands."""
+        if self._wished is None:
+            self._wished = atomic.read_json(self._attempt.stop)
+        return self._wished
 
     def _wish_for(self, cause: str, grace: float) -> None:
         atomic.write_json(self._attempt.stop, {"cause": cause, "grace": grace})
@@ -273,7 +272,7 @@ class Supervisor:
                 helper.kill()
                 helper.wait()
                 self._raise_if_stopped()
-            self._sleep(self._woken)
+            self._sleep(self._woken, LONGEST_TICK)
         return status
 
 

@@ -16,6 +16,7 @@ from trainyard.runtimes.local import namespaces, nvidia
 from trainyard.runtimes.local.attempt import Attempt
 
 _BLOCK = 1 << 20
+VOLUME_EVERY, WALK_EVERY = 5.0, 30.0  # seconds between looks at the volume, and walks through it at most
 LEAST_ROOM = 1 << 20  # bytes that a log leaves free on the disk, so that the job's end can be written down
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -84,6 +85,34 @@ class UsageWatch:
         self._spent = (moment, cpu)
         with self._attempt.usage.open("a") as file:
             file.write(json.dumps(sample) + "\n")
+
+
+class VolumeWatch:
+    """Tells when a folder takes more of the disk than it may, `limit` bytes; 0 is no limit.
+
+    To walk through the folder is what costs. Between two walks the disk's own room is looked at: while it did not fall
+    by half of what the folder may still take, the folder is not walked through, unless the last walk is long ago:
+    others may have given the disk what the folder took.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder, self._limit = folder, limit
+        self._clock = SystemClock()
+        self._next, self._walk = self._clock.boottime() + VOLUME_EVERY, 0.0
+        self._left = self._room = 0
+
+    def is_overfull(self) -> bool:
+        """Whether it takes too much, as far as is known now."""
+        moment = self._clock.boottime()
+        if not self._limit or moment < self._next:
+            return False
+        self._next = moment + VOLUME_EVERY
+        room = _room(self._folder)
+        if moment < self._walk and self._room - room < self._left // 2:
+            return False
+        self._walk, self._room = moment + WALK_EVERY, room
+        self._left = self._limit - folder_bytes(self._folder)
+        return self._left < 0
 
 
 def folder_bytes(folder: Path) -> int:
