@@ -67,8 +67,13 @@ def _launchers(attempts: Path) -> list[int]:
 
 def only_launcher(attempts: Path) -> int:
     """The launcher's pid; supervisors are forks of it, and sessions that others than we are the parents of."""
-    (pid,) = [pid for pid in _launchers(attempts) if psutil.Process(pid).ppid() == os.getpid()]
+    until(lambda: ours(attempts))  # it has its words a moment after it was started
+    (pid,) = ours(attempts)
     return pid
+
+
+def ours(attempts: Path) -> list[int]:
+    return [pid for pid in _launchers(attempts) if psutil.pid_exists(pid) and psutil.Process(pid).ppid() == os.getpid()]
 
 
 def test_a_supervisor_is_a_session_of_its_own_that_outlives_its_launcher(starter: Starter, attempts: Path) -> None:

@@ -1,9 +1,9 @@
 """Starts supervisors by fork: one process has imported all that they need, so that none of them pays for it again.
 
-Started on demand as `python -I -S launcher.py PACKAGE_ROOT ATTEMPTS`, with a socket that is its descriptor
-`detached.HELD`. It holds nothing: a supervisor is a session of its own and does not notice when the launcher goes. It goes with the process that
-started it, or when it was idle for long. Each message names an attempt's folder below ATTEMPTS; the answer is 0, or the
-errno of what prevented the start. Standard library only, and single-threaded: it forks.
+Started on demand as `python -I -S launcher.py PACKAGE_ROOT ATTEMPTS`; its descriptor `detached.HELD` is a socket. It
+holds nothing: a supervisor is a session of its own and does not notice when the launcher goes. It goes with the process
+that started it, or when it was idle for long. Each message names an attempt's folder below ATTEMPTS; the answer is 0,
+or the errno of what prevented the start. Standard library only, and single-threaded: it forks.
 """
 
 from __future__ import annotations
