@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trainyard.model.keys import RunKey
@@ -94,6 +94,12 @@ class FakeRuntime:
         if self.blind:
             return Unknown("blind")
         return self.lost.get(key) or self.runs.get(key, Absent())
+
+    async def traces(self, keys: Sequence[RunKey]) -> Mapping[RunKey, Hashable]:
+        """All that can be seen of runs; nothing in the dark."""
+        if self.blind:
+            return {}
+        return {key: (self.runs.get(key), self.lost.get(key), len(self.output.get(key, b""))) for key in keys}
 
     async def stop(self, key: RunKey, cause: StopCause, *, grace: float) -> None:
         """End a run at once."""

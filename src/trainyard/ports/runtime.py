@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,6 +64,13 @@ class Runtime(Protocol):
 
     async def observe(self, key: RunKey) -> Observation:
         """All that the run has reached, with times. Never raises for a broken run: that is an observation."""
+        ...
+
+    async def traces(self, keys: Sequence[RunKey]) -> Mapping[RunKey, Hashable]:
+        """For every run a value that is another one once `observe` or its streams would tell anything new.
+
+        All of them in one look that costs little. A run whose news cannot be foretold like this is left out.
+        """
         ...
 
     async def stop(self, key: RunKey, cause: StopCause, *, grace: float) -> None:

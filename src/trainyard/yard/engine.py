@@ -1,15 +1,15 @@
 """The loop: read the record, look at the run, decide, write, then do.
 
 Level-triggered: the queue holds job keys, hints only say which to look at first, and a slow round looks at every
-unfinished job anyway. Whoever runs this holds the home's leadership; nothing here checks it again, compare-and-swap
-guards the rest.
+unfinished job anyway that is not as it was when a look left nothing to do. Whoever runs this holds the home's
+leadership; nothing here checks it again, compare-and-swap guards the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -24,14 +24,15 @@ from trainyard.model.record import JobRecord
 from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import RunOrder, Runtime
 from trainyard.ports.store import JobStore, Ledger
-from trainyard.yard.scanning import Scanning
+from trainyard.yard.scanning import Reading, Scanning
 from trainyard.yard.unfinished import Unfinished
 
-ROUND = 1.0  # seconds between looks at every unfinished job
+ROUND = 1.0  # seconds between looks at every unfinished job that may have moved
+LONGEST_REST = 60.0  # seconds until a job is looked at although nothing moved
 FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens and nobody hints
 TOLD_AT_ONCE = 64  # reasons written together: each waits for the disk
-WORKERS = 8
-LAUNCHES = 8  # at once: each waits for the disk
+WORKERS = 32  # passes at once: each waits for the store
+LAUNCHES = 16  # at once: each waits for the disk
 RETRY_AFTER = 0.5
 BUG_PAUSE = 5.0
 _LOG = logging.getLogger(__name__)
@@ -47,6 +48,19 @@ class Yard:
     clock: Clock
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What a pass left: nothing to do while the record's version and the run's trace stay, until `until`."""
+
+    version: int
+    trace: Hashable
+    until: float
+
+    def holds(self, version: int, trace: Hashable, now: float) -> bool:
+        """Whether a look would find the same again."""
+        return (self.version, self.trace) == (version, trace) and now < self.until
+
+
 class Engine:
     """Moves unfinished jobs until nobody runs it any more."""
 
@@ -57,6 +71,8 @@ class Engine:
         self._busy: set[JobKey] = set()
         self._missed: set[JobKey] = set()
         self._unfinished = Unfinished(yard.jobs)
+        self._traces: dict[JobKey, Hashable] = {}
+        self._rests: dict[JobKey, Rest] = {}
         self._schedule_wanted = asyncio.Event()
         self._news_expected = asyncio.Event()
         self.placing = True
@@ -77,6 +93,7 @@ class Engine:
                 for task in tasks:
                     task.cancel()
                 self._unfinished = Unfinished(self._yard.jobs)  # whoever leads next knows better
+                self._rests.clear()
 
     def wake(self, key: JobKey) -> None:
         """Look at a job soon; asking twice is asking once."""
@@ -108,11 +125,29 @@ class Engine:
 
     async def _rounds(self) -> None:
         while True:
-            await self._unfinished.compare()
-            self._wake_all(self._unfinished.records())
+            await self._round()
             self._schedule_wanted.set()
             self._last_pass = self._yard.clock.boottime()
             await asyncio.sleep(ROUND)
+
+    async def _round(self) -> None:
+        """Have a look at every unfinished job that is not known to be as it was at the last one."""
+        await self._unfinished.compare()
+        records = self._unfinished.records()
+        traces = await self._yard.runtime.traces([record.run for record in records if record.placed])
+        self._forget_all_but({record.key for record in records})
+        moved = [record for record in records if not self._rests_still(record, traces.get(record.run))]
+        self._traces.update((record.key, traces.get(record.run)) for record in moved)
+        self._wake_all(moved)
+
+    def _rests_still(self, record: JobRecord, trace: Hashable) -> bool:
+        rest = self._rests.get(record.key)
+        return rest is not None and rest.holds(record.version, trace, self._yard.clock.now())
+
+    def _forget_all_but(self, keys: set[JobKey]) -> None:
+        for gone in self._traces.keys() - keys:
+            del self._traces[gone]
+            self._rests.pop(gone, None)
 
     async def _follow_feed(self) -> None:
         position = await self._yard.jobs.revision()
@@ -170,6 +205,8 @@ class Engine:
             later(BUG_PAUSE, self.wake, key)
 
     async def _pass(self, key: JobKey) -> None:
+        trace = self._traces.get(key)  # of before the look
+        self._rests.pop(key, None)
         record = await self._yard.jobs.get(key)
         if record is None:
             return
@@ -177,7 +214,7 @@ class Engine:
         seen = await self._yard.runtime.observe(record.run) if record.placed else Absent()
         decision = decide.decide(record, seen, self._yard.clock.now())
         moved = decision.record
-        is_read = not moved.placed and await self._scanning.scan(moved)
+        is_read = not moved.placed and await self._scanning.scan(moved) is Reading.ENDED
         moved, told = self._scanning.telling(moved, self._yard.clock.now())
         if (
             is_read and moved.status.is_final and moved.final_metrics is None
@@ -186,9 +223,21 @@ class Engine:
         if moved != record:
             moved = await self._put(moved, record, *decision.events, *told)
             self._schedule_wanted.set()
-        if moved.placed:
-            await self._scanning.scan(moved)
+        is_behind = moved.placed and await self._scanning.scan(moved) is Reading.BEHIND
         await self._act(moved, decision.action, is_read=is_read)
+        if not is_behind and (trace is not None or not moved.placed):
+            self._let_rest(moved, trace, decision.action)
+
+    def _let_rest(self, record: JobRecord, trace: Hashable, action: decide.Action) -> None:
+        """After a pass that left nothing to do: no look without a reason, for LONGEST_REST at most."""
+        rested = self._yard.clock.now() + LONGEST_REST
+        match action:
+            case decide.Nothing(at):
+                self._rests[record.key] = Rest(record.version, trace, rested if at is None else min(at, rested))
+            case decide.Stop():
+                self._rests[record.key] = Rest(record.version, trace, rested)
+            case _:
+                pass
 
     async def _act(self, record: JobRecord, action: decide.Action, *, is_read: bool) -> None:
         match action:

@@ -6,6 +6,7 @@ import asyncio
 import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import IntEnum
 
 from trainyard.model.ledger import JobEvent, Mark
 from trainyard.model.record import JobRecord, Metric
@@ -19,6 +20,17 @@ PIECES = 16  # pieces per pass, so that a chatty job cannot keep others waiting
 LONGEST_FINAL_LIST = 40  # FinalMetricDataList's own limit
 
 
+class Reading(IntEnum):
+    """How far a run's output was read.
+
+    BEHIND: there is more to read. UP_TO_DATE: nothing more is there yet. ENDED: nothing more will come, or ever came.
+    """
+
+    BEHIND = 0
+    UP_TO_DATE = 1
+    ENDED = 2
+
+
 class Scanning:
     """Reads every stream of a run onwards from where the ledger says it was read to, `piece` bytes at once."""
 
@@ -29,16 +41,14 @@ class Scanning:
         self._piece = piece
         self._given_up: dict[str, set[str]] = {}
 
-    async def scan(self, record: JobRecord) -> bool:
-        """Scan a bounded piece of what the current attempt wrote since it was last looked at.
-
-        True where nothing is left to read: the attempt is over and was read to its end, or there never was one.
-        """
+    async def scan(self, record: JobRecord) -> Reading:
+        """Scan a bounded piece of what the current attempt wrote since it was last looked at; how far that led."""
         if record.attempt == 0 or record.released:
-            return True
+            return Reading.ENDED
         positions = await self._ledger.scanned(record.uid)
         streams = await self._runtime.streams(record.run)
-        return all([await self._scan_stream(record, stream, positions) for stream in streams])
+        readings = [await self._scan_stream(record, stream, positions) for stream in streams]
+        return min(readings, default=Reading.ENDED)
 
     def telling(self, record: JobRecord, now: float) -> tuple[JobRecord, Sequence[JobEvent]]:
         """The record with the metrics that were given up since, and what is to be told of them."""
@@ -57,8 +67,8 @@ class Scanning:
         names += [name for name in last if name not in names]
         return tuple(Metric(name=name, value=last[name].value, at=last[name].at) for name in names[:LONGEST_FINAL_LIST])
 
-    async def _scan_stream(self, record: JobRecord, stream: Stream, positions: dict[str, int]) -> bool:
-        """Scan one stream onwards; True once it was read to its end.
+    async def _scan_stream(self, record: JobRecord, stream: Stream, positions: dict[str, int]) -> Reading:
+        """Scan one stream onwards.
 
         The runtime tells the end, or the record does: nothing follows in an attempt that is over by positive evidence,
         whatever is left of it.
@@ -70,8 +80,9 @@ class Scanning:
         for _ in range(PIECES):
             chunk = await self._runtime.read(run, stream, offset, self._piece)
             ended = chunk.complete or (not record.placed and len(chunk.data) < self._piece)
+            reading = Reading.ENDED if ended else Reading.UP_TO_DATE
             if not chunk.data:
-                return ended
+                return reading
             time_of = self._dating(chunk.offset, await self._runtime.marks(run, stream))
             final = ended or (len(chunk.data) == self._piece and b"\n" not in chunk.data)
             found = await asyncio.to_thread(scanner.scan, chunk.data, time_of=time_of, final=final)
@@ -82,8 +93,8 @@ class Scanning:
                 since, offset = offset, chunk.offset + found.consumed
                 await self._ledger.append_points(record.uid, name, found.points, since=since, offset=offset)
             if ended or not found.consumed:
-                return ended
-        return False
+                return reading
+        return Reading.BEHIND
 
     def _scanner(self, record: JobRecord, stream: Stream) -> MetricScanner:
         if stream.kind == "log":

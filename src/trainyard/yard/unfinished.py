@@ -45,7 +45,7 @@ class Unfinished:
         self.is_whole = True
 
     async def hear(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:
-        """Read jobs anew that have moved; those of them that are unfinished."""
+        """Read jobs anew that have moved; those of them that are unfinished and were not known like this."""
         before = {key: self._records.get(key) for key in keys}
         found = {record.key: record for record in await self._jobs.some(keys)}
         for key, known in before.items():
@@ -55,7 +55,8 @@ class Unfinished:
                 self.take(found[key])
             else:
                 self._forget(key, known)
-        return [record for record in found.values() if record.is_unfinished]
+        news = [one for one in found.values() if not _is_known(before.get(one.key), one.uid, one.version)]
+        return [record for record in news if record.is_unfinished]
 
     def take(self, record: JobRecord) -> None:
         """Take in a record as it was just read or written."""

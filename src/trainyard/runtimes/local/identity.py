@@ -5,25 +5,33 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+_STAT = 4096  # bytes of a process's line of figures, and more
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
     """Changes with every boot of the machine. TRAINYARD_BOOT_ID stands in for it in rehearsals of a reboot."""
-    return os.environ.get("TRAINYARD_BOOT_ID") or BOOT_ID.read_text().strip()
+    return os.environ.get("TRAINYARD_BOOT_ID") or _kernels_boot_id()
+
+
+@cache
+def _kernels_boot_id() -> str:
+    return BOOT_ID.read_text().strip()
 
 
 def start_time(pid: int) -> int | None:
     """Clock ticks from boot to the start of a process; None where there is none, or only its remains."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            stat = file.read(_STAT)
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = stat[stat.rindex(")") + 2 :].split()
-    return None if fields[0] in ("Z", "X") else int(fields[19])
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def identify(pid: int) -> dict[str, Any]:

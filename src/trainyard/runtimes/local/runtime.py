@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -41,10 +41,9 @@ from trainyard.runtimes.local import credentials, identity
 from trainyard.runtimes.local.attempt import VERSION, Attempt
 from trainyard.runtimes.local.credentials import Credentials, RoleUnusable
 from trainyard.runtimes.local.starting import PASSED_ON, Starter
+from trainyard.runtimes.local.tracing import METRICS, Tracing, metric_files
 
 _GB = 10**9
-METRICS = "output/metrics/sagemaker"  # below /opt/ml
-MOST_METRIC_FILES = 256  # that are looked at; a process of a job writes one
 BALLAST = 64 * 1024  # bytes that a supervisor can free to tell of a full disk
 
 
@@ -91,6 +90,7 @@ class LocalRuntime:
         self._options, self._resolve, self._wakeups = options, resolve, wakeups
         self._credentials = credentials
         self._starter = Starter(options.attempts)
+        self._tracing = Tracing()
 
     def close(self) -> None:
         """Keep nothing of ours running but the runs."""
@@ -117,6 +117,10 @@ class LocalRuntime:
         except (OSError, ValueError, KeyError) as error:
             return Unknown(f"the attempt's journal cannot be read: {error}")
 
+    async def traces(self, keys: Sequence[RunKey]) -> Mapping[RunKey, Hashable]:
+        """What the files of every run look like from outside, and whether its supervisor lives."""
+        return await asyncio.to_thread(self._tracing.traces, {key: self._attempt(key) for key in keys})
+
     async def stop(self, key: RunKey, cause: StopCause, *, grace: float) -> None:
         """Write the wish, wake the supervisor. The first wish stands."""
         attempt = self._attempt(key)
@@ -142,7 +146,7 @@ class LocalRuntime:
         attempt = self._attempt(key)
         found = [Stream("log", "algo-1")] if attempt.log.exists() else []
         found += [Stream("usage", "algo-1")] if attempt.usage.exists() else []
-        return found + [Stream("metrics", name) for name in await asyncio.to_thread(_metric_files, attempt.ml)]
+        return found + [Stream("metrics", name) for name in await asyncio.to_thread(metric_files, attempt.ml)]
 
     async def read(self, key: RunKey, stream: Stream, offset: int, limit: int) -> Chunk:
         """Bytes of a stream; a freed middle is stepped over and told."""
@@ -329,16 +333,6 @@ def _place_of(attempt: Attempt, stream: Stream) -> tuple[Path, str]:
         return attempt.ml, f"{METRICS}/{Path(stream.name).name}"
     path = attempt.log if stream.kind == "log" else attempt.usage
     return path.parent, path.name
-
-
-def _metric_files(ml: Path) -> list[str]:
-    """Files of the metrics directory that a name can be stored of, as many as an honest program writes."""
-    try:
-        with beneath.folder(ml, METRICS) as folder:
-            names = [name for name in os.listdir(folder) if name.endswith(".json") and name.isprintable()]
-    except OSError:
-        return []
-    return sorted(names)[:MOST_METRIC_FILES]
 
 
 def _gap(path: Path, offset: int) -> int:
