@@ -23,8 +23,6 @@ from trainyard.model.keys import RunKey
 from trainyard.model.observation import Observation
 from trainyard.runtimes.local import identity
 from trainyard.runtimes.local.runtime import LocalRuntime
-from trainyard.wiring.home import Home
-from trainyard.wiring.leadership import Leadership
 
 JOBS = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
 PATIENCE = 40.0  # seconds for starting them; what is live then is measured
@@ -55,6 +53,7 @@ async def started(home: Path) -> tuple[int, float]:
     """How many jobs are Training, and after how many seconds."""
     begin = time.perf_counter()
     async with session(home, lead=True) as opened:
+        opened.leadership.leave = lambda: None  # type: ignore[method-assign] # or a supervisor would start an engine
         for number in range(JOBS):
             await opened.service.create(spec(f"job-{number}", "/bin/sleep", LONG))
         while True:
@@ -140,7 +139,6 @@ def main() -> None:
         (home / "trainyard.toml").write_text(SETTINGS)
         try:
             live, seconds = asyncio.run(started(home))
-            assert Leadership(Home(home)).try_lead(), "a supervisor would start an engine meanwhile"
             print(f"{live} of {JOBS} jobs were live after {seconds:.1f} s", flush=True)
             pids = [who["pid"] for who in found(home, "supervisor.json") if identity.is_alive(who)]
             before = spent(pids)
