@@ -1,7 +1,7 @@
-"""A thousand live jobs: how soon a fresh engine has looked at all, and what watching one costs in memory.
+"""A thousand live jobs: how soon they live, what they cost, and how soon a fresh engine has looked at all.
 
-Beside them, what a user would write instead: a small Python that starts the program and waits for it (`nohup` style),
-and a look at /proc for each. `bench_thousand.py [JOBS]`.
+Beside them what a user would write instead: `subprocess.Popen` for each, a shell's `&` for each, a small Python that
+starts the program and waits for it (`nohup` style), and a look at /proc for each. `bench_thousand.py [JOBS]`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from trainyard.runtimes.local import identity
 from trainyard.runtimes.local.runtime import LocalRuntime
 
 JOBS = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-PATIENCE = 40.0  # seconds for starting them; what is live then is measured
+PATIENCE = 150.0  # seconds for starting them; what is live then is measured
+WATCHED = 10.0  # seconds that they are watched doing nothing
 SAMPLED = 50  # processes whose memory is read
 SETTINGS = "[capacity]\ncpus = 100000\nmemory_gib = 10000000\n"
 LONG = "3600"
@@ -44,29 +45,41 @@ def pss(pid: int) -> float:
 
 
 def spent(pids: list[int]) -> float:
-    """Processor seconds that processes have spent so far."""
+    """Processor seconds that processes have spent so far, with those of their own that have ended."""
     stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+    return sum(sum(int(field) for field in fields[11:15]) for fields in stats) / os.sysconf("SC_CLK_TCK")
 
 
-async def started(home: Path) -> tuple[int, float]:
-    """How many jobs are Training, and after how many seconds."""
-    begin = time.perf_counter()
+def living(home: Path, name: str) -> list[int]:
+    """Pids of those whose identity is noted under that name."""
+    return [who["pid"] for who in found(home, name) if identity.is_alive(who)]
+
+
+def programs(home: Path) -> int:
+    """How many programs of jobs really run: children of their shims."""
+    shims = living(home, "shim.json")
+    return sum(bool(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()) for pid in shims)
+
+
+async def started(home: Path) -> tuple[float, float]:
+    """Seconds until all are Training, or until patience ends; processor seconds of all of ours."""
+    begin, before = time.perf_counter(), time.process_time()
     async with session(home, lead=True) as opened:
         opened.leadership.leave = lambda: None  # type: ignore[method-assign] # or a supervisor would start an engine
         for number in range(JOBS):
             await opened.service.create(spec(f"job-{number}", "/bin/sleep", LONG))
-        while True:
-            records = await opened.engine.unfinished()
-            live, seconds = sum(record.secondary == "Training" for record in records), time.perf_counter() - begin
-            if live == JOBS or seconds > PATIENCE:
+        while (seconds := time.perf_counter() - begin) < PATIENCE:
+            shims = sum(1 for _ in (home / "attempts").glob("*/*/shim.json"))
+            records = await opened.engine.unfinished() if shims == JOBS else []
+            if sum(record.secondary == "Training" for record in records) == JOBS:
                 break
             await asyncio.sleep(0.5)
-    return live, seconds
+        helpers = [pid for pid in left(home) if pid != os.getpid()]
+        return seconds, time.process_time() - before + spent(helpers)
 
 
-async def observed(home: Path, live: int) -> float:
-    """Seconds until a fresh engine has looked at every run once."""
+async def observed(home: Path, live: int) -> tuple[float, float]:
+    """Seconds until a fresh engine has looked at every run once, and its processor seconds for that."""
     seen: set[RunKey] = set()
     every = asyncio.Event()
     observe = LocalRuntime.observe
@@ -81,12 +94,54 @@ async def observed(home: Path, live: int) -> float:
     LocalRuntime.observe = counting  # type: ignore[method-assign]
     async with session(home) as opened:
         opened.engine.placing = False
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), time.process_time()
         async with opened.engine.running():
             await every.wait()
-            seconds = time.perf_counter() - begin
+            seconds, own = time.perf_counter() - begin, time.process_time() - before
     LocalRuntime.observe = observe  # type: ignore[method-assign]
+    return seconds, own
+
+
+def watched(pids: list[int]) -> float:
+    """Processors that processes spend while nothing happens."""
+    before = spent(pids)
+    time.sleep(WATCHED)
+    return (spent(pids) - before) / WATCHED
+
+
+async def led(home: Path) -> float:
+    """Processors that an engine spends while nothing happens to its jobs."""
+    async with session(home) as opened:
+        opened.engine.placing = False
+        async with opened.engine.running():
+            await asyncio.sleep(WATCHED)
+            before = time.process_time()
+            await asyncio.sleep(WATCHED)
+            return (time.process_time() - before) / WATCHED
+
+
+def by_popen(jobs: int) -> float:
+    """Seconds until as many programs live, started one by one from Python."""
+    begin = time.perf_counter()
+    several = [subprocess.Popen(["/bin/sleep", LONG], start_new_session=True) for _ in range(jobs)]
+    seconds = time.perf_counter() - begin
+    for one in several:
+        one.kill()
+        one.wait()
     return seconds
+
+
+def by_shell(jobs: int) -> float:
+    """Seconds until as many programs live, started in the background of a shell."""
+    script = f"for n in $(seq {jobs}); do /bin/sleep {LONG} & done; echo live; wait"
+    begin = time.perf_counter()
+    with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True) as shell:
+        try:
+            assert shell.stdout is not None
+            shell.stdout.readline()
+            return time.perf_counter() - begin
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
 
 
 def keepers(live: int) -> tuple[float, float]:
@@ -120,8 +175,8 @@ def stop_all(home: Path) -> None:
 
 
 def left(home: Path) -> Iterator[int]:
-    """Processes that still name the home, or sleep for us."""
-    marks = (str(home).encode(), b"/bin/sleep\0" + LONG.encode())
+    """Processes that name the home: launcher, supervisors, shims, engines."""
+    marks = (str(home).encode(),)
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes()
@@ -138,24 +193,29 @@ def main() -> None:
         home.mkdir(mode=0o700)
         (home / "trainyard.toml").write_text(SETTINGS)
         try:
-            live, seconds = asyncio.run(started(home))
-            print(f"{live} of {JOBS} jobs were live after {seconds:.1f} s", flush=True)
-            pids = [who["pid"] for who in found(home, "supervisor.json") if identity.is_alive(who)]
-            before = spent(pids)
-            time.sleep(3.0)
-            print(f"{len(pids)} supervisors spend {(spent(pids) - before) / 3.0:.2f} processors, nobody leading")
-            ours = asyncio.run(observed(home, live))
+            seconds, processors = asyncio.run(started(home))
+            live = programs(home)
+            print(f"{live} of {JOBS} programs run after {seconds:.1f} s; load {os.getloadavg()[0]:.1f}", flush=True)
+            idle = watched(living(home, "supervisor.json"))
+            look, own = asyncio.run(observed(home, live))
+            leading = asyncio.run(led(home))
             supervisors, shims = (
-                [pss(who["pid"]) for who in found(home, name)[:SAMPLED]] for name in ("supervisor.json", "shim.json")
+                [pss(pid) for pid in living(home, name)[:SAMPLED]] for name in ("supervisor.json", "shim.json")
             )
         finally:
             stop_all(home)
-        memory, look = keepers(live)
+        memory, glance = keepers(live)
+        head("trainyard", "by Popen")
+        row(f"all {live} live", seconds, by_popen(live), "s")
+        row(f"all {live} live", seconds, by_shell(live), "s, sh &")
+        print(f"  processor time of one start, all of ours: {processors / max(1, live) * 1e3:.1f} ms")
         head("trainyard", "by hand")
-        row(f"a fresh engine's first look at all {live}", ours * 1e3, look * 1e3, "ms")
+        row(f"a fresh engine's first look at all {live}", look * 1e3, glance * 1e3, "ms")
+        print(f"  processor time of that: {own * 1e3:.0f} ms")
         both = statistics.median(supervisors) + statistics.median(shims)
         row("PSS of supervisor and shim of one job", both / 1024, memory / 1024, "MiB")
         row("  of these, the supervisor", statistics.median(supervisors) / 1024, memory / 1024, "MiB")
+        print(f"processors spent while nothing happens: supervisors {idle:.3f}, the engine {leading:.3f}; Popen's 0")
         assert not list(left(home)), "processes were left"
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
 from trainyard.agent.orders import ChannelOrder, OutputOrder, TransferOrders
 from trainyard.kit import atomic, beneath
+from trainyard.kit.pool import Pool
 from trainyard.lifecycle import naming, stopping
 from trainyard.model.errors import Transient
 from trainyard.model.keys import RunKey
@@ -44,6 +44,7 @@ from trainyard.runtimes.local.starting import PASSED_ON, Starter
 from trainyard.runtimes.local.tracing import METRICS, Tracing, metric_files
 
 _GB = 10**9
+LOOKS, DEEDS = 4, 16  # threads: looks hardly wait, launches and releases wait for the disk
 BALLAST = 64 * 1024  # bytes that a supervisor can free to tell of a full disk
 
 
@@ -89,11 +90,15 @@ class LocalRuntime:
     ) -> None:
         self._options, self._resolve, self._wakeups = options, resolve, wakeups
         self._credentials = credentials
+        self._root = str(options.attempts)
         self._starter = Starter(options.attempts)
         self._tracing = Tracing()
+        self._looks, self._deeds = Pool(LOOKS, "looks"), Pool(DEEDS, "deeds")
 
     def close(self) -> None:
         """Keep nothing of ours running but the runs."""
+        self._deeds.close()
+        self._looks.close()
         self._starter.close()
 
     async def resolve(self, spec: TrainingJobSpec) -> Resolution:
@@ -104,7 +109,7 @@ class LocalRuntime:
         """Write the attempt's folder, then start its supervisor; both harmless when repeated."""
         attempt = self._attempt(order.key)
         try:
-            await asyncio.to_thread(self._launch, attempt, order)
+            await self._deeds.run(partial(self._launch, attempt, order))
         except OSError as error:
             raise Transient(
                 f"The attempt cannot be started in {attempt.folder}: {error.strerror}.", after=5.0
@@ -113,13 +118,13 @@ class LocalRuntime:
     async def observe(self, key: RunKey) -> Observation:
         """Read the journal; replace a supervisor that died."""
         try:
-            return await asyncio.to_thread(self._observe, self._attempt(key))
+            return await self._looks.run(partial(self._observe, self._attempt(key)))
         except (OSError, ValueError, KeyError) as error:
             return Unknown(f"the attempt's journal cannot be read: {error}")
 
     async def traces(self, keys: Sequence[RunKey]) -> Mapping[RunKey, Hashable]:
         """What the files of every run look like from outside, and whether its supervisor lives."""
-        return await asyncio.to_thread(self._tracing.traces, {key: self._attempt(key) for key in keys})
+        return await self._looks.run(partial(self._tracing.traces, {key: self._attempt(key) for key in keys}))
 
     async def stop(self, key: RunKey, cause: StopCause, *, grace: float) -> None:
         """Write the wish, wake the supervisor. The first wish stands."""
@@ -135,22 +140,19 @@ class LocalRuntime:
 
     async def release(self, key: RunKey) -> None:
         """Leave no process and no data; logs stay."""
-        await asyncio.to_thread(self._release, self._attempt(key))
+        await self._deeds.run(partial(self._release, self._attempt(key)))
 
     async def discard(self, job_uid: str) -> None:
         """Forget everything of a job."""
-        await asyncio.to_thread(beneath.remove, self._options.attempts, job_uid)
+        await self._deeds.run(partial(beneath.remove, self._options.attempts, job_uid))
 
     async def streams(self, key: RunKey) -> Sequence[Stream]:
         """The log, the host's use, and the metrics directory's files."""
-        attempt = self._attempt(key)
-        found = [Stream("log", "algo-1")] if attempt.log.exists() else []
-        found += [Stream("usage", "algo-1")] if attempt.usage.exists() else []
-        return found + [Stream("metrics", name) for name in await asyncio.to_thread(metric_files, attempt.ml)]
+        return await self._looks.run(partial(_streams, self._attempt(key)))
 
     async def read(self, key: RunKey, stream: Stream, offset: int, limit: int) -> Chunk:
         """Bytes of a stream; a freed middle is stepped over and told."""
-        return await asyncio.to_thread(self._read, self._attempt(key), stream, offset, limit)
+        return await self._looks.run(partial(self._read, self._attempt(key), stream, offset, limit))
 
     async def marks(self, key: RunKey, stream: Stream) -> Sequence[Mark]:
         """When the log had which length."""
@@ -169,7 +171,7 @@ class LocalRuntime:
         return self._wakeups()
 
     def _attempt(self, key: RunKey) -> Attempt:
-        return Attempt(self._options.attempts / key.job_uid / f"{key.kind}-{key.name}-{key.attempt}")
+        return Attempt(Path(f"{self._root}/{key.job_uid}/{key.kind}-{key.name}-{key.attempt}"))
 
     def _launch(self, attempt: Attempt, order: RunOrder) -> None:
         self._starter.prepare()
@@ -333,6 +335,11 @@ def _place_of(attempt: Attempt, stream: Stream) -> tuple[Path, str]:
         return attempt.ml, f"{METRICS}/{Path(stream.name).name}"
     path = attempt.log if stream.kind == "log" else attempt.usage
     return path.parent, path.name
+
+
+def _streams(attempt: Attempt) -> Sequence[Stream]:
+    kept = [Stream(kind, "algo-1") for kind, path in (("log", attempt.log), ("usage", attempt.usage)) if path.exists()]
+    return kept + [Stream("metrics", name) for name in metric_files(attempt.ml)]
 
 
 def _gap(path: Path, offset: int) -> int:
