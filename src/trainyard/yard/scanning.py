@@ -75,8 +75,8 @@ class Scanning:
         """
         run = record.run
         name = f"{run.attempt}/{stream.kind}/{stream.name}"
-        scanner = self._scanner(record, stream)
         offset = positions.get(name, 0)
+        scanner: MetricScanner | None = None  # made for those that have something to scan: most have not
         for _ in range(PIECES):
             chunk = await self._runtime.read(run, stream, offset, self._piece)
             ended = chunk.complete or (not record.placed and len(chunk.data) < self._piece)
@@ -84,11 +84,12 @@ class Scanning:
             if not chunk.data:
                 return reading
             time_of = self._dating(chunk.offset, await self._runtime.marks(run, stream))
+            scanner = scanner or self._scanner(record, stream)
             final = ended or (len(chunk.data) == self._piece and b"\n" not in chunk.data)
             found = await asyncio.to_thread(scanner.scan, chunk.data, time_of=time_of, final=final)
             if found.given_up:
                 self._given_up.setdefault(record.uid, set()).update(found.given_up)
-                scanner = self._scanner(record, stream)
+                scanner = None
             if found.consumed:
                 since, offset = offset, chunk.offset + found.consumed
                 await self._ledger.append_points(record.uid, name, found.points, since=since, offset=offset)

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -41,14 +42,16 @@ def serve(attempts: Path) -> None:
     asked = socket.socket(fileno=detached.HELD)
     asked.settimeout(IDLE)
     while name := _next(asked):
-        asked.send(str(_start(Attempt(attempts / name.decode()))).encode())
+        number = _start(Attempt(attempts / name.decode()))
+        with suppress(OSError):  # whoever asked is gone, and the next look at the socket tells so
+            asked.send(str(number).encode())
 
 
 def _next(asked: socket.socket) -> bytes:
     """The next attempt's name; empty once there will be none."""
     try:
         return asked.recv(LONGEST_MESSAGE)
-    except TimeoutError:
+    except OSError:  # idle for long, or whoever asked is gone
         return b""
 
 

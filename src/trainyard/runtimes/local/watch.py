@@ -107,7 +107,10 @@ class VolumeWatch:
         if not self._limit or moment < self._next:
             return False
         self._next = moment + VOLUME_EVERY
-        room = _room(self._folder)
+        try:
+            room = _room(self._folder)
+        except OSError:  # what is not there takes no room
+            return False
         if moment < self._walk and self._room - room < self._left // 2:
             return False
         self._walk, self._room = moment + WALK_EVERY, room
