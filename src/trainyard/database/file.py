@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
 from trainyard.database.writer import Writer
+from trainyard.kit.pool import Pool
 from trainyard.model.errors import StoreTooNew, TrainyardError, Transient
 
 T = TypeVar("T")
@@ -31,7 +30,7 @@ class Database:
         self._migrations = migrations
         self._migrate()
         self._writer = Writer(self._connect, lambda error: _explained(error, path))
-        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="store-reader")
+        self._readers = Pool(2, "store-reader")
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
 
@@ -45,14 +44,14 @@ class Database:
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on a connection for reading. Raises TrainyardError for a file that cannot be read."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: work(self._reader()))
+            return await self._readers.run(lambda: work(self._reader()))
         except sqlite3.Error as error:
             raise _explained(error, self._path) from error
 
     def close(self) -> None:
         """Finish every write that was asked for, then close."""
         self._writer.close()
-        self._readers.shutdown(wait=True)
+        self._readers.close()
         for connection in self._opened:
             connection.close()
 
