@@ -32,11 +32,13 @@ async def serve(session: Session, stopping: asyncio.Event, drain_timeout: float,
     with _only_server(session.home):
         from trainyard.wiring.kube import kube_serving
         from trainyard.wiring.operating import operating_beside
+        from trainyard.wiring.webhook import telling_beside
 
         async with (
             _answering(session, stopping, drain_timeout),
             kube_serving(session.home, kube),
             operating_beside(session),
+            telling_beside(session),
         ):
             await stopping.wait()
             session.engine.placing = False  # what runs goes on; what waits is for the next leader

@@ -58,6 +58,7 @@ TABLES = {
     "process": Table(meaning="How programs are started here"),
     "logs": Table(meaning="What is kept of a program's output"),
     "metrics": Table(meaning="What is measured of the machine"),
+    "webhook": Table(meaning="Who is told of every state change of a job, in EventBridge's body, while `serve` runs"),
     "buckets.*": Table(
         meaning="Where a bucket's objects are: a folder, the embedded store, an endpoint, or else Amazon S3",
         name="my-data",
@@ -116,6 +117,14 @@ SETTINGS = (
     Setting(
         table="metrics", key="usage_interval_seconds", kind="number", above=0, default="10", example="10.0",
         meaning="Seconds between looks at a host's CPU, memory and disk",
+    ),
+    Setting(
+        table="webhook", key="url", kind="text", example='"https://example.com/jobs"', pattern=r"https?://.+",
+        meaning="Where events are posted, in order, until they are taken (2xx) or refused for good (4xx)",
+    ),
+    Setting(
+        table="webhook", key="secret_file", kind="text", example='"/etc/trainyard/webhook.secret"',
+        meaning="A file whose content signs each body: X-Trainyard-Signature: sha256=HMAC",
     ),
     Setting(
         table="buckets.*", key="folder", kind="text", example='"/data/my-data"',

@@ -1,0 +1,1 @@
+"""State changes of jobs, told to a URL in the body that EventBridge gives its subscribers."""
