@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import uvicorn
-from starlette.applications import Starlette
 
-from trainyard.doors.control.jobs import jobs_routes
+from trainyard.access.guard import nobody_else
+from trainyard.doors.control.jobs import jobs_app
 from trainyard.model.errors import ResourceInUse, ResourceNotFound, ValidationRefused
 from trainyard.model.job import Condition, Job, ListQuery, SearchQuery
 from trainyard.model.keys import Scope
@@ -49,7 +49,7 @@ async def served(service: TrainingService, socket: Path) -> AsyncIterator[None]:
         return service
 
     config = uvicorn.Config(
-        Starlette(routes=jobs_routes(service_of, closing)), uds=str(socket), log_level="error", lifespan="off"
+        jobs_app(service_of, closing, nobody_else), uds=str(socket), log_level="error", lifespan="off"
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

@@ -18,7 +18,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who made a request. `scopes`: namespaces (or accounts) that the caller is held to; empty: all."""
+    """Who made a request.
+
+    scopes: what the caller is held to; empty: nothing. Namespaces by their names; places of the job API as
+            `ACCOUNT/REGION`, or `ACCOUNT/*` for all regions. No namespace's name holds a slash: neither is the other.
+    """
 
     name: str
     role: Role
@@ -36,6 +40,12 @@ class Caller:
         if self.scopes and scope not in self.scopes:
             return False
         return method in READING or (self.may_write and (bool(scope) or self.role is Role.ADMIN))
+
+    def may_in(self, account: str, region: str, *, writes: bool) -> bool:
+        """Whether the caller may use jobs of one account and region: look at them, or `writes` as well."""
+        if self.scopes and self.scopes.isdisjoint({f"{account}/{region}", f"{account}/*"}):
+            return False
+        return self.may_write or not writes
 
 
 OWNER = Caller("owner", Role.ADMIN)

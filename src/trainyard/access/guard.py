@@ -1,16 +1,22 @@
 """The gate before an ASGI application: who asks is known, and no request is larger or slower than allowed.
 
+(Request lines and headers are timed by `punctual`, below the application.)
+
 On loopback the peer must be our own user (or root), the Host header must name this machine (a web page that was
 rebound to 127.0.0.1 names another), and there is no Origin (browsers have no business here). Beyond loopback a bearer
-token says who asks. The caller stands in `scope["caller"]` afterwards. Nothing that a request says is logged.
+token says who asks, and holds so many connections at once and no more. The caller stands in `scope["caller"]`
+afterwards, and `scope["welcome"]` tells a stream whether it still is one. Nothing that a request says is logged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,10 +44,11 @@ class Denied(Exception):  # noqa: N818 - an answer, not a fault
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may be: bytes of body, seconds until the body is here."""
+    """What a request may be: bytes of body, seconds until the body is here; how many of one token at once."""
 
     body: int = 3 * 1024 * 1024
     seconds: float = 60.0
+    at_once: int = 200
 
 
 Judge = Callable[[Scope], Caller]
@@ -78,7 +85,11 @@ class Bearer:
     def __call__(self, scope: Scope) -> Caller:
         """Whose token it is. Raises Denied."""
         scheme, _, token = (_header(scope, b"authorization") or "").partition(" ")
-        caller = self.load().caller(token.strip()) if scheme.lower() == "bearer" else None
+        try:
+            caller = self.load().caller(token.strip()) if scheme.lower() == "bearer" else None
+        except TrainyardError as error:  # its text names a file of ours, which is nobody's business out there
+            _LOG.error("nobody is let in: %s", error)
+            raise Denied(503, "ServiceUnavailable", "the server cannot read its tokens", _SOON) from error
         if caller is None:
             raise Denied(401, "Unauthorized", "Unauthorized", ((b"www-authenticate", b"Bearer"),))
         return caller
@@ -105,6 +116,10 @@ def require_safe(host: str, *, certificate: Path | None, key: Path | None, token
         )
 
 
+_LOG = logging.getLogger(__name__)
+_SOON = ((b"retry-after", b"1"),)
+
+
 def _plain(denied: Denied) -> bytes:
     return json.dumps({"code": denied.code, "reason": denied.reason, "message": denied.message}).encode()
 
@@ -120,6 +135,7 @@ class Guard:
         self._judge = judge
         self._limits = limits
         self._render = render
+        self._present: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -132,10 +148,35 @@ class Guard:
         try:
             self._refuse_large(scope)
             caller = self._judge(scope)
+            with self._room_for(caller):
+                welcome = self._asked_again(scope, caller)
+                await self._through({**scope, "caller": caller, "welcome": welcome}, receive, send)
         except Denied as denied:
             await self._answer(denied, send)
-            return
-        await self._through({**scope, "caller": caller}, receive, send)
+
+    @contextmanager
+    def _room_for(self, caller: Caller) -> Iterator[None]:
+        """One token's requests leave room for the others'. Raises Denied."""
+        if caller is not OWNER and self._present[caller.name] >= self._limits.at_once:
+            raise Denied(429, "TooManyRequests", f"{self._limits.at_once} requests of this token are open", _SOON)
+        self._present[caller.name] += 1
+        try:
+            yield
+        finally:
+            self._present[caller.name] -= 1
+            if not self._present[caller.name]:
+                del self._present[caller.name]
+
+    def _asked_again(self, scope: Scope, caller: Caller) -> Callable[[], bool]:
+        """Whether the caller would be let in now as it was then: a token may have been taken back meanwhile."""
+
+        def welcome() -> bool:
+            try:
+                return self._judge(scope) == caller
+            except Denied:
+                return False
+
+        return welcome
 
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive, self._limits)

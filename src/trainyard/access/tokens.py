@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import json
 import os
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,17 +55,42 @@ def load(path: Path) -> Tokens:
 
 def add(path: Path, name: str, role: Role, scopes: Iterable[str] = ()) -> str:
     """Make a token for a new name; the text is returned here and kept nowhere. Raises TrainyardError."""
-    known = load(path)
-    if any(caller.name == name for caller in known.callers.values()):
-        raise TrainyardError(f"There is a token for {name!r} in {path} already; choose another name.")
-    token = secrets.token_urlsafe(_BYTES)
-    callers = {**known.callers, _digest(token): Caller(name, role, frozenset(scopes))}
+    with _alone(path):
+        known = load(path)
+        if any(caller.name == name for caller in known.callers.values()):
+            raise TrainyardError(f"There is a token for {name!r} in {path} already; choose another name.")
+        token = secrets.token_urlsafe(_BYTES)
+        _write(path, {**known.callers, _digest(token): Caller(name, role, frozenset(scopes))})
+    return token
+
+
+def revoke(path: Path, name: str) -> None:
+    """Take a name's token back, at once. Raises TrainyardError where there is none."""
+    with _alone(path):
+        known = load(path).callers
+        kept = {digest: caller for digest, caller in known.items() if caller.name != name}
+        if len(kept) == len(known):
+            raise TrainyardError(f"There is no token for {name!r} in {path}.")
+        _write(path, kept)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One writer of the file at a time, so that none loses another's token."""
+    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _write(path: Path, callers: dict[str, Caller]) -> None:
     entries = [
         {"name": one.name, "role": one.role.value, "scopes": sorted(one.scopes), "sha256": digest}
         for digest, one in callers.items()
     ]
     atomic.write_bytes(path, json.dumps(entries, indent=1).encode(), mode=0o600)
-    return token
 
 
 def _refuse_shared(path: Path, status: os.stat_result) -> None:

@@ -8,9 +8,9 @@ import click
 
 from trainyard.cli.options import JOB
 from trainyard.cli.output import safe
-from trainyard.cli.sessions import unknown_name, with_session
+from trainyard.cli.sessions import unknown_name, with_jobs
 from trainyard.model.errors import ResourceNotFound, ServiceError
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import Jobs
 
 
 @click.command("stop")
@@ -34,8 +34,8 @@ def interrupt_command(name: str) -> None:
     _each((name,), lambda session, one: session.service.interrupt(one), "interrupted")
 
 
-def _each(names: tuple[str, ...], act: Callable[[Session, str], Awaitable[None]], word: str) -> None:
-    async def all_of_them(session: Session) -> None:
+def _each(names: tuple[str, ...], act: Callable[[Jobs, str], Awaitable[None]], word: str) -> None:
+    async def all_of_them(session: Jobs) -> None:
         refused: ServiceError | None = None
         for name in names:
             try:
@@ -48,4 +48,4 @@ def _each(names: tuple[str, ...], act: Callable[[Session, str], Awaitable[None]]
         if refused is not None:
             raise click.exceptions.Exit(2)
 
-    with_session(all_of_them)
+    with_jobs(all_of_them)

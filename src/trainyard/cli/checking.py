@@ -13,11 +13,11 @@ from trainyard.cli.errors import REFUSED, line_of
 from trainyard.cli.manifests import ROLE, admitted, documents_of, judged, script_request, specs_of
 from trainyard.cli.options import format_option
 from trainyard.cli.output import safe
-from trainyard.cli.sessions import with_session
+from trainyard.cli.sessions import service_option, with_jobs
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.resource.manifest import write_manifest
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import Jobs
 
 
 @click.command("init")
@@ -59,25 +59,27 @@ def validate_command(files: tuple[str, ...], form: str) -> None:
 @format_option
 def plan_command(file: str, form: str) -> None:
     """Say what would happen here, field by field. Exit status 2 if the job would be refused."""
-    plans = with_session(lambda session: _plans(session, specs_of(file)))
+    afar = service_option(click.get_current_context())
+    specs = specs_of(file, travels=afar is not None)
+    plans = with_jobs(lambda session: _plans(session, specs))
     if form in ("json", "yaml"):
         output.document(plans, form)
     else:
         for plan in plans:
-            _print_plan(plan)
+            _print_plan(plan, "this machine" if afar is None else afar.url)
     sys.exit(REFUSED if any(plan["refused"] for plan in plans) else 0)
 
 
-async def _plans(session: Session, specs: list[TrainingJobSpec]) -> list[dict[str, Any]]:
+async def _plans(session: Jobs, specs: list[TrainingJobSpec]) -> list[dict[str, Any]]:
     return [await _plan(session, spec) for spec in specs]
 
 
-async def _plan(session: Session, spec: TrainingJobSpec) -> dict[str, Any]:
+async def _plan(session: Jobs, spec: TrainingJobSpec) -> dict[str, Any]:
     told = await session.service.plan(spec)
     errors = [problem.message for problem in told.problems if problem.severity is Severity.ERROR]
     outputs = dict(told.outputs)
     uris = [uri for _, uri, _, _ in told.stages] + [outputs["model"]]
-    places = {uri: session.objects.place_of(uri) for uri in uris} | dict(told.stores)
+    places = {uri: session.place_of(uri) for uri in uris} | dict(told.stores)
     plan: dict[str, Any] = {"name": spec.training_job_name, "place": told.place, "refused": "; ".join(errors) or None}
     if told.needs is not None:
         needs = told.needs
@@ -93,8 +95,8 @@ async def _plan(session: Session, spec: TrainingJobSpec) -> dict[str, Any]:
     return plan
 
 
-def _print_plan(plan: dict[str, Any]) -> None:
-    click.echo(f"{plan['name']}: on this machine, as a process")
+def _print_plan(plan: dict[str, Any], where: str) -> None:
+    click.echo(safe(f"{plan['name']}: on {where}, as a process"))
     if plan["refused"]:
         click.echo(safe(f"  refused: {plan['refused']}"))
     else:

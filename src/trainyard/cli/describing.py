@@ -12,14 +12,14 @@ from trainyard.cli import output
 from trainyard.cli.options import JOB, format_option
 from trainyard.cli.output import moment, safe, span, unobserved_words
 from trainyard.cli.reading import last_lines, print_line
-from trainyard.cli.sessions import described, with_session
+from trainyard.cli.sessions import described, with_jobs
 from trainyard.kit.clock import SystemClock
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.job import Job
 from trainyard.model.ledger import JobEvent, LogEvent, Point
 from trainyard.model.observation import Progress, Unobserved
 from trainyard.model.spec import ResourceConfig
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import Jobs
 
 _TIMES = ("Time", "LastModifiedTime", "Timestamp")
 
@@ -41,9 +41,9 @@ class Story:
 def describe_command(name: str, form: str) -> None:
     """Tell everything about a job: `-o json` is the DescribeTrainingJob answer, and what we add to it."""
     if form in ("json", "yaml"):
-        output.document(plain(with_session(lambda session: described(session, name))), form)
+        output.document(plain(with_jobs(lambda session: described(session, name))), form)
         return
-    story = with_session(lambda session: _story(session, name))
+    story = with_jobs(lambda session: _story(session, name))
     if form == "name":
         click.echo(name)
         return
@@ -56,11 +56,11 @@ def describe_command(name: str, form: str) -> None:
 def events_command(name: str, form: str) -> None:
     """Show what happened to a job, oldest first."""
 
-    async def fetch(session: Session) -> Sequence[JobEvent]:
+    async def fetch(session: Jobs) -> Sequence[JobEvent]:
         await described(session, name)
         return await _events(session, name)
 
-    events = with_session(fetch)
+    events = with_jobs(fetch)
     if form in ("json", "yaml"):
         output.document(
             [{"time": moment(one.at), "reason": one.reason, "message": one.message, "warning": one.warning}
@@ -90,7 +90,7 @@ def _unobserved(told: Unobserved | None) -> dict[str, str] | None:
     return None if told is None else {"since": moment(told.since), "reason": told.reason}
 
 
-async def _story(session: Session, name: str) -> Story:
+async def _story(session: Jobs, name: str) -> Story:
     job = await described(session, name)
     told = job.description
     uris = [uri for _, uri in _channels(told)] + [uri for _, uri in _outputs(told)]
@@ -99,11 +99,11 @@ async def _story(session: Session, name: str) -> Story:
         events=await _events(session, name),
         lines=await last_lines(session, job),
         metrics=await session.service.newest(name),
-        places={uri: session.objects.place_of(uri) for uri in uris if "://" in uri},
+        places={uri: session.place_of(uri) for uri in uris if "://" in uri},
     )
 
 
-async def _events(session: Session, name: str) -> Sequence[JobEvent]:
+async def _events(session: Jobs, name: str) -> Sequence[JobEvent]:
     events: list[JobEvent] = []
     token = None
     while True:

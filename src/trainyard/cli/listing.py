@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from trainyard.cli import output
+from trainyard.cli.main import SERVICE
 from trainyard.cli.options import format_option
 from trainyard.cli.output import moment
 from trainyard.kit.clock import SystemClock
@@ -49,12 +50,13 @@ def list_command(form: str, status: str | None, name_contains: str | None, limit
 
 
 def _page(query: ListQuery) -> Page[JobSummary]:
-    page = asyncio.run(current_page(query, **click.get_current_context().find_root().obj))
+    root = click.get_current_context().find_root()
+    page = None if SERVICE in root.meta else asyncio.run(current_page(query, **root.obj))
     if page is not None:
         return page
-    from trainyard.cli.sessions import with_session
+    from trainyard.cli.sessions import with_jobs
 
-    return with_session(lambda session: session.service.list(query))
+    return with_jobs(lambda session: session.service.list(query))
 
 
 def _plain(one: JobSummary) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -38,8 +38,17 @@ VERBS = {
     "completion": ("keeping", "Print the shell completion script."),
     "version": ("keeping", "Show the versions of what matters here."),
 }
+SERVICE = "trainyard.service"  # where a context keeps the ServiceOption
 UNREAD = 141  # as a shell tells SIGPIPE
 ALIASES = {"ls": "list", "ps": "list", "get": "describe"}
+
+
+class ServiceOption(NamedTuple):
+    """Another Trainyard, as the command line or the environment names it."""
+
+    url: str
+    token_file: str | None
+    ca_file: str | None
 
 
 class Verbs(click.Group):
@@ -90,11 +99,29 @@ class Verbs(click.Group):
 @click.option("--home", envvar="TRAINYARD_HOME", help="Where state lives.")
 @click.option("--region", help="The region that names are unique in.")
 @click.option("--account", help="The account that names are unique in.")
+@click.option("--service", envvar="TRAINYARD_SERVICE", metavar="URL", help="Another Trainyard's jobs: https://….")
+@click.option("--service-token-file", envvar="TRAINYARD_SERVICE_TOKEN_FILE", metavar="FILE", help="The token for it.")
+@click.option(
+    "--service-ca-file",
+    envvar="TRAINYARD_SERVICE_CA_FILE",
+    metavar="FILE",
+    help="The certificates that it is trusted by, instead of the system's.",
+)
 @click.version_option(package_name="trainyard")
 @click.pass_context
-def trainyard(ctx: click.Context, home: str | None, region: str | None, account: str | None) -> None:
+def trainyard(
+    ctx: click.Context,
+    home: str | None,
+    region: str | None,
+    account: str | None,
+    service: str | None,
+    service_token_file: str | None,
+    service_ca_file: str | None,
+) -> None:
     """One TrainingJob, run anywhere."""
     ctx.obj = {"home": home, "region": region, "account": account}
+    if service:
+        ctx.meta[SERVICE] = ServiceOption(service, service_token_file, service_ca_file)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from trainyard.lifecycle.admission.admit import admit
-from trainyard.model.errors import InvalidJob
+from trainyard.model.errors import InvalidJob, ValidationRefused
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.resource.manifest import Document, read_manifests
@@ -34,15 +34,18 @@ def judged(document: Document) -> tuple[TrainingJobSpec | None, tuple[Problem, .
     return admission.spec, (*document.problems, *document.locate(admission.problems))
 
 
-def specs_of(name: str) -> list[TrainingJobSpec]:
-    """The admitted specs of a file. Raises InvalidJob with every problem of every document."""
+def specs_of(name: str, *, travels: bool = False) -> list[TrainingJobSpec]:
+    """The admitted specs of a file. Raises InvalidJob with every problem of every document.
+
+    travels: they are to run on another machine, where a relative path means nothing.
+    """
     specs, faults = [], []
     for document in documents_of(name):
         spec, problems = judged(document)
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         faults += errors
         if spec is not None and not errors:
-            specs.append(_local_uris(spec, Path(name).parent))
+            specs.append(_local_uris(spec, None if travels else Path(name).parent))
     if faults:
         raise InvalidJob(faults)
     return specs
@@ -113,8 +116,8 @@ def _as_json(text: str) -> str:
     return text
 
 
-def _local_uris(spec: TrainingJobSpec, folder: Path) -> TrainingJobSpec:
-    """Relative paths in a file mean places beside that file."""
+def _local_uris(spec: TrainingJobSpec, folder: Path | None) -> TrainingJobSpec:
+    """Relative paths in a file mean places beside that file; nothing, where there is no such folder."""
     wire = spec.to_wire()
     for channel in wire.get("InputDataConfig", []):
         source = channel["DataSource"].get("S3DataSource")
@@ -125,9 +128,14 @@ def _local_uris(spec: TrainingJobSpec, folder: Path) -> TrainingJobSpec:
     return TrainingJobSpec.from_wire(wire)
 
 
-def _absolute(uri: str, folder: Path) -> str:
+def _absolute(uri: str, folder: Path | None) -> str:
     if "://" in uri:
         return uri
+    if folder is None:
+        raise ValidationRefused(
+            f"{uri} is a path beside the manifest, which the Trainyard that --service names cannot read: write an "
+            "s3:// URI, or file:///… for a folder of that machine."
+        )
     return f"file://{(folder / uri).absolute()}" + ("/" if uri.endswith("/") else "")
 
 

@@ -10,10 +10,10 @@ from trainyard.cli import output
 from trainyard.cli.options import AGE, JOB, format_option
 from trainyard.cli.output import safe
 from trainyard.cli.plot import plot, sparkline
-from trainyard.cli.sessions import described, with_session
+from trainyard.cli.sessions import described, with_jobs
 from trainyard.kit.clock import SystemClock
 from trainyard.model.job import Series
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import Jobs
 
 
 @click.command("metrics")
@@ -29,11 +29,11 @@ def metrics_command(
     """Show a job's metrics: last, least and greatest value, and their course."""
     after = None if since is None else SystemClock().now() - since
 
-    async def fetch(session: Session) -> Sequence[Series]:
+    async def fetch(session: Jobs) -> Sequence[Series]:
         await described(session, name)
         return await session.service.metrics(name, metric=metric, since=after)
 
-    every = with_session(fetch)
+    every = with_jobs(fetch)
     series = [one for one in every if one.points and (host or not one.host or metric)]
     if form in ("json", "yaml"):
         output.document([_plain(one) for one in series], form)

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from trainyard.cli.sessions import with_session
+from trainyard.cli.main import ServiceOption
+from trainyard.cli.sessions import service_option, with_session
 from trainyard.model.errors import Unsupported
-from trainyard.model.keys import Scope
 from trainyard.operator.options import REFUSED, Flags, refuse, switch
 from trainyard.wiring.session import Session
 
@@ -36,7 +36,7 @@ def _acks_other_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     "--kubeconfig", type=click.Path(dir_okay=False), help="The API server's; else $KUBECONFIG, else the pod's."
 )
 @click.option("--context", "kube_context", help="A context of the kubeconfig.")
-@click.option("--service", default="", metavar="URL", help="Another Trainyard: unix:///…/control.sock or https://….")
+@click.option("--service", metavar="URL", help="Another Trainyard: unix:///…/control.sock or https://….")
 @click.option("--service-token-file", metavar="FILE", help="The token for it, read before every request.")
 @click.option("--service-ca-file", metavar="FILE", help="The certificates that it is trusted by.")
 @click.option("--watch-namespace", default="", metavar="NAMES", help="Comma-separated; all where none is given.")
@@ -81,7 +81,8 @@ def operator_command(**given: Any) -> None:
     from trainyard.wiring import operating
 
     operating.log_to_stderr(LEVELS[given["log_level"]], development=switch(given["enable_development_logging"]))
-    options = click.get_current_context().find_root().obj
+    context = click.get_current_context()
+    options = context.find_root().obj
     options["region"] = options["region"] or given["aws_region"] or None
     access = operating.access_of(given["kubeconfig"], given["kube_context"])
     operation = _operation(given)
@@ -90,23 +91,27 @@ def operator_command(**given: Any) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await operating.Operator(session.service, access, operation).run()
 
-    if given["service"]:
-        _elsewhere(given, operating.scope_of(**options), access, operation)
+    url, token, ca = given["service"], given["service_token_file"], given["service_ca_file"]
+    elsewhere = ServiceOption(url, token, ca) if url else service_option(context)
+    if elsewhere is not None:
+        _elsewhere(elsewhere, options, access, operation)
     else:
         with_session(operate, lead=True)
 
 
-def _elsewhere(given: dict[str, Any], scope: Scope, access: Any, operation: Any) -> None:
+def _elsewhere(option: ServiceOption, options: dict[str, Any], access: Any, operation: Any) -> None:
     """Operate with another Trainyard's jobs; nothing of this machine's home is touched."""
-    from trainyard.wiring import operating
+    from trainyard.wiring import elsewhere, operating
+
+    address = elsewhere.address_of(option.url, token_file=option.token_file, ca_file=option.ca_file)
+    scope = elsewhere.scope_of(**options)
 
     async def operate() -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: task.cancel() if task else None)
-        files = {"token_file": given["service_token_file"], "ca_file": given["service_ca_file"]}
         with contextlib.suppress(asyncio.CancelledError):
-            async with operating.service_at(given["service"], scope, **files) as service:
+            async with elsewhere.service_at(address, scope) as service:
                 await operating.Operator(service, access, operation).run()
 
     asyncio.run(operate())

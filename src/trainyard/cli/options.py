@@ -65,6 +65,8 @@ async def _names(ctx: click.Context, incomplete: str) -> list[tuple[str, str]]:
     from trainyard.wiring.listing import page_as_stored
 
     given = ctx.find_root().params
+    if given.get("service"):
+        return []  # a shell that waits for a network is worse than one that completes nothing
     query = ListQuery(limit=1000, name_contains=incomplete or None)
     place = {key: given.get(key) for key in ("home", "region", "account")}
     page = await page_as_stored(query, **place)

@@ -11,12 +11,12 @@ import click
 from trainyard.cli import output
 from trainyard.cli.options import AGE, JOB
 from trainyard.cli.output import moment, safe
-from trainyard.cli.sessions import described, with_session
+from trainyard.cli.sessions import described, with_jobs
 from trainyard.kit.clock import SystemClock
 from trainyard.model.job import Job
 from trainyard.model.ledger import LogEvent
 from trainyard.model.status import TrainingJobStatus
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import Jobs
 
 LAST_LINES = 20  # of a failed job's log, shown unasked
 # ESC as the log writes it, then a change of colour, weight or underline: nothing that moves or hides.
@@ -34,7 +34,7 @@ def logs_command(name: str, since: float | None, tail: int | None, *, follow: bo
     """Show a job's output."""
     after = None if since is None else SystemClock().now() - since
 
-    async def show(session: Session) -> None:
+    async def show(session: Jobs) -> None:
         await described(session, name)
         token = None
         while True:
@@ -48,10 +48,10 @@ def logs_command(name: str, since: float | None, tail: int | None, *, follow: bo
                 await asyncio.sleep(_LOOK)
             token = page.token
 
-    with_session(show, lead=follow)
+    with_jobs(show, lead=follow)
 
 
-async def last_lines(session: Session, job: Job) -> Sequence[LogEvent]:
+async def last_lines(session: Jobs, job: Job) -> Sequence[LogEvent]:
     """The end of a failed job's log; of another job nothing."""
     told = job.description
     if told.training_job_status != "Failed":
@@ -80,6 +80,6 @@ def _as_seen(text: str) -> str:
     return f"{coloured}\x1b[0m" if coloured != seen else seen
 
 
-async def _is_final(session: Session, name: str) -> bool:
+async def _is_final(session: Jobs, name: str) -> bool:
     status = (await session.service.describe(name)).description.training_job_status
     return TrainingJobStatus(status).is_final

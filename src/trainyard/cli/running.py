@@ -13,12 +13,12 @@ from trainyard.cli.manifests import admitted, renamed, script_request, specs_of
 from trainyard.cli.options import JOB
 from trainyard.cli.output import safe
 from trainyard.cli.reading import last_lines, print_line
-from trainyard.cli.sessions import with_session
+from trainyard.cli.sessions import service_option, with_jobs
 from trainyard.cli.watching import EXIT, LEFT, final, outcome, watch
 from trainyard.lifecycle import naming
 from trainyard.model.listing import ListQuery
 from trainyard.model.spec import TrainingJobSpec
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import Jobs
 
 
 @click.command("run")
@@ -36,22 +36,31 @@ def run_command(
     Ctrl-C stops the job gracefully; on a terminal it first gives you three seconds to press it again and leave the job
     running. Exit status: 0 Completed, 1 Failed, 2 refused, 3 Stopped, 130 left running.
     """
+    afar = service_option(click.get_current_context())
     if file.endswith(".py"):
+        if afar is not None:
+            raise click.UsageError(
+                f"{file} lies on this machine, which {afar.url} cannot read: put it where that one finds it, and name "
+                "it in a manifest (`trainyard init --script` prints one)."
+            )
         request = script_request(file, channels, arguments, name)
         specs = [admitted(request, name or _generated(Path(file).stem))]
     else:
-        specs = [spec if spec.training_job_name else renamed(spec, _generated("job")) for spec in specs_of(file)]
+        specs = [
+            spec if spec.training_job_name else renamed(spec, _generated("job"))
+            for spec in specs_of(file, travels=afar is not None)
+        ]
         specs = [renamed(spec, name) for spec in specs] if name else specs
     if not specs:
         raise click.UsageError(f"{file} holds no TrainingJob.")
-    sys.exit(with_session(lambda session: _run(session, specs, again=again, detach=detach), lead=not detach))
+    sys.exit(with_jobs(lambda session: _run(session, specs, again=again, detach=detach), lead=not detach))
 
 
 @click.command("attach")
 @click.argument("name", type=JOB)
 def attach_command(name: str) -> None:
     """Watch a job from its first line on, as `run` does; the exit status is the same."""
-    sys.exit(with_session(lambda session: watch(session, name), lead=True))
+    sys.exit(with_jobs(lambda session: watch(session, name), lead=True))
 
 
 @click.command("wait")
@@ -62,7 +71,7 @@ def attach_command(name: str) -> None:
 def wait_command(name: str, timeout: float | None) -> None:
     """Wait until a job is final; the exit status is as of `run`. Ctrl-C leaves it running."""
 
-    async def wait(session: Session) -> int:
+    async def wait(session: Jobs) -> int:
         try:
             async with asyncio.timeout(timeout):
                 job = await final(session, name)
@@ -74,10 +83,10 @@ def wait_command(name: str, timeout: float | None) -> None:
         click.echo(outcome(job))
         return EXIT[str(job.description.training_job_status)]
 
-    sys.exit(with_session(wait, lead=True))
+    sys.exit(with_jobs(wait, lead=True))
 
 
-async def _run(session: Session, specs: list[TrainingJobSpec], *, again: bool, detach: bool) -> int:
+async def _run(session: Jobs, specs: list[TrainingJobSpec], *, again: bool, detach: bool) -> int:
     worst = 0
     for spec in specs:
         chosen = renamed(spec, await _free_name(session, spec.training_job_name)) if again else spec
@@ -86,9 +95,7 @@ async def _run(session: Session, specs: list[TrainingJobSpec], *, again: bool, d
         if detach:
             click.echo(name)
             continue
-        click.echo(
-            f"{name}: {safe(job.image)}; model to {safe(session.objects.place_of(naming.model_uri(chosen)))}", err=True
-        )
+        click.echo(f"{name}: {safe(job.image)}; model to {safe(session.place_of(naming.model_uri(chosen)))}", err=True)
         worst = min(worst, await watch(session, name), key=_gravest)
         if worst == LEFT and len(specs) > 1:
             click.echo("The jobs that follow in the file were not started.", err=True)
@@ -101,7 +108,7 @@ def _gravest(status: int) -> int:
     return (1, LEFT, 3, 0).index(status)
 
 
-async def _free_name(session: Session, name: str) -> str:
+async def _free_name(session: Jobs, name: str) -> str:
     taken: set[str] = set()
     token = None
     while True:

@@ -21,7 +21,7 @@ from trainyard.model.errors import ValidationRefused
 from trainyard.model.job import Job
 from trainyard.model.ledger import LogEvent, Point
 from trainyard.model.status import TrainingJobStatus
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import Jobs
 
 LOOK = 0.1  # seconds between looks at a job
 MEASURE = 5  # every so many looks the newest metrics are read
@@ -30,7 +30,7 @@ LEFT = 130
 EXIT = {"Completed": 0, "Failed": 1, "Stopped": 3}
 
 
-async def watch(session: Session, name: str) -> int:
+async def watch(session: Jobs, name: str) -> int:
     """Show what a job does until it is final; returns the exit status."""
     await described(session, name)
     shown = screen()
@@ -46,7 +46,7 @@ async def watch(session: Session, name: str) -> int:
     return await view.end()
 
 
-async def final(session: Session, name: str) -> Job:
+async def final(session: Jobs, name: str) -> Job:
     """Wait until a job is final, showing on a terminal how it stands."""
     job = await described(session, name)
     shown = screen()
@@ -84,7 +84,7 @@ class _CtrlC:
     Ctrl-C leaves the job to end by itself.
     """
 
-    def __init__(self, session: Session, name: str, shown: Screen) -> None:
+    def __init__(self, session: Jobs, name: str, shown: Screen) -> None:
         self._session, self._name, self._shown = session, name, shown
         self._pressed = asyncio.Event()
         self._wish = _Wish.WATCH
@@ -143,7 +143,7 @@ class _CtrlC:
 class _View:
     """What was shown of a job so far, and what is new."""
 
-    def __init__(self, session: Session, name: str, shown: Screen) -> None:
+    def __init__(self, session: Jobs, name: str, shown: Screen) -> None:
         self._session, self._name, self._shown = session, name, shown
         self._clock = SystemClock()
         self._token: str | None = None
@@ -161,7 +161,7 @@ class _View:
         await self._tell_news(job)
         ended = _is_final(job)
         self._shown.status([] if ended else await self._standing(job, words))
-        return ended and (job.description.final_metric_data_list is not None or await self._settled())
+        return ended and (job.description.final_metric_data_list is not None or job.settled)
 
     async def end(self) -> int:
         """The end: outcome, reason, metrics, where the model is."""
@@ -177,10 +177,6 @@ class _View:
             click.echo(f"model: {told.model_artifacts.s3_model_artifacts}")
             click.echo(f"Fetch it with: trainyard artifacts {self._name} --to FOLDER", err=True)
         return EXIT[status]
-
-    async def _settled(self) -> bool:
-        """Whether somebody has read the output to its end, or there was nothing to read."""
-        return not any(record.key.name == self._name for record in await self._session.engine.unfinished())
 
     async def _tell_news(self, job: Job) -> None:
         """New transitions and lines, each where it belongs in time; the last transition of all comes last."""

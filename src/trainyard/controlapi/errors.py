@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from trainyard.model.errors import (
+    AccessDenied,
     InvalidJob,
     ResourceInUse,
     ResourceLimitExceeded,
@@ -25,6 +26,7 @@ from trainyard.model.problems import Problem
 _STATUS_OF: dict[type[TrainyardError], int] = {
     InvalidJob: 400,
     ValidationRefused: 400,
+    AccessDenied: 403,
     ResourceNotFound: 404,
     ResourceInUse: 409,
     StaleRecord: 409,
@@ -35,6 +37,7 @@ _STATUS_OF: dict[type[TrainyardError], int] = {
     ServiceError: 400,
     TrainyardError: 500,
 }
+_LATER = frozenset({408, 425, 429})  # a proxy's own words for `not now`, beside all of 5xx
 _KINDS = {kind.__name__: kind for kind in _STATUS_OF}
 _PROBLEMS: TypeAdapter[tuple[Problem, ...]] = TypeAdapter(tuple[Problem, ...])
 
@@ -52,18 +55,21 @@ def encode_error(error: TrainyardError) -> tuple[int, dict[str, Any]]:
     return _STATUS_OF[kind], plain
 
 
-def decode_error(status: int, plain: Any) -> TrainyardError:
-    """The error that a peer told; what is no error of ours becomes one: Transient for a 5xx, else the bare refusal."""
+def decode_error(status: int, plain: Any, after: float = 1.0) -> TrainyardError:
+    """The error that a peer told; what is no error of ours becomes one: Transient where its status says `later`.
+
+    after: seconds that the answer's own header asks to wait.
+    """
     if not isinstance(plain, Mapping) or plain.get("kind") not in _KINDS:
         text = f"The Trainyard there answered HTTP {status} with something that is no answer of a Trainyard."
-        return Transient(text) if status >= 500 else TrainyardError(text)
+        return Transient(text, after=after) if status >= 500 or status in _LATER else TrainyardError(text)
     message = str(plain.get("message", ""))
     kind = _KINDS[plain["kind"]]
     if kind is InvalidJob:
         return _invalid(plain, message)
     if kind is Transient:
-        after = plain.get("after")
-        return Transient(message, after=float(after) if isinstance(after, int | float) else 1.0)
+        told = plain.get("after")
+        return Transient(message, after=float(told) if isinstance(told, int | float) else after)
     code = plain.get("code")
     return ServiceError(message, code=code) if kind is ServiceError and isinstance(code, str) else kind(message)
 

@@ -6,7 +6,8 @@
     │   ├── ResourceNotFound      no such job
     │   ├── ResourceInUse         the name is taken, or the job is not in a state for this
     │   ├── ResourceLimitExceeded the machine or a quota has no room for it, ever
-    │   └── ValidationRefused     the request is well-formed but cannot be carried out
+    │   ├── ValidationRefused     the request is well-formed but cannot be carried out
+    │   └── AccessDenied          who asks may not do this, or is nobody that is known
     ├── StaleRecord           someone wrote first; read again
     ├── Transient             the world's: worth another try, after `after` seconds
     ├── Unsupported           this place of running cannot do that, and says so
@@ -71,6 +72,12 @@ class ValidationRefused(ServiceError):  # noqa: N818 - it names an outcome
     """Well-formed, but it cannot be carried out: an empty prefix, an unknown image, a finished job to stop."""
 
     code = "ValidationException"
+
+
+class AccessDenied(ServiceError):  # noqa: N818 - the API's own name
+    """Who asks is not known, or may not do this; nothing was looked at."""
+
+    code = "AccessDeniedException"
 
 
 class StaleRecord(TrainyardError):  # noqa: N818 - it names a state

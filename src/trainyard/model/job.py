@@ -22,6 +22,8 @@ class Job:
     unobserved  : that its run cannot be observed although somebody watches: since when, and why.
     progress    : a transfer under way.
     launcher, image : where and as what it runs, in words.
+    settled     : False while something is still to be done for it: before its end, and after it until its output was
+                  read and its place given back.
     """
 
     description: TrainingJobDescription
@@ -36,6 +38,7 @@ class Job:
     launcher: str = ""
     image: str = ""
     exit_code: int | None = None
+    settled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,19 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+from pydantic import ValidationError
 
 from trainyard.controlapi.errors import decode_error
 from trainyard.controlapi.methods import METHODS, SIGN_OF_LIFE
 from trainyard.model.errors import TrainyardError, Transient
 from trainyard.model.keys import Scope
+from trainyard.remote import faults
 
 ANSWER_WITHIN = 60.0  # seconds for a whole answer; a stream has no end, only signs of life
+CONNECTED_WITHIN = 10.0  # seconds; a machine that is gone does not even refuse
 SILENCE = 3 * SIGN_OF_LIFE  # seconds of a stream without a line: the other side is gone
+LONGEST_WAIT = 300.0  # seconds that an answer may ask to wait; more is a mistake of its sender
+_WHOLE = aiohttp.ClientTimeout(total=ANSWER_WITHIN, sock_connect=CONNECTED_WITHIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +50,9 @@ class Connection:
 
     async def __aenter__(self) -> Self:
         socket, ca = self._address.socket, self._address.ca
-        trusted: ssl.SSLContext | bool = ssl.create_default_context(cafile=str(ca)) if ca is not None else True
+        trusted = faults.trusting(ca) if ca is not None else True
         connector = aiohttp.UnixConnector(str(socket)) if socket is not None else aiohttp.TCPConnector(ssl=trusted)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN))
+        self._session = aiohttp.ClientSession(connector=connector, timeout=_WHOLE)
         return self
 
     async def __aexit__(
@@ -63,25 +67,29 @@ class Connection:
             async with self._post(scope, name, given) as answer:
                 plain = await _json(answer)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self._unreachable(error) from error
+            raise faults.unreachable(self.where, METHODS[name], error) from error
         if answer.status != 200 or not isinstance(plain, Mapping) or "result" not in plain:
-            raise decode_error(answer.status, plain.get("error") if isinstance(plain, Mapping) else None)
-        return METHODS[name].result.decode(plain["result"])
+            raise _refusal(answer, plain)
+        return _decoded(name, plain["result"])
 
     async def follow(self, scope: Scope, name: str, /, **given: Any) -> AsyncIterator[Any]:
         """A stream's items until it ends or falls silent, which is Transient: ask again from where you were."""
-        endless = aiohttp.ClientTimeout(total=None, sock_read=SILENCE)
+        endless = aiohttp.ClientTimeout(total=None, sock_connect=CONNECTED_WITHIN, sock_read=SILENCE)
         try:
             async with self._post(scope, name, given, timeout=endless) as answer:
                 if answer.status != 200:
-                    plain = await _json(answer)
-                    raise decode_error(answer.status, plain.get("error") if isinstance(plain, Mapping) else None)
+                    raise _refusal(answer, await _json(answer))
                 async for line in answer.content:
                     if line.strip():
                         yield _item(name, line)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise self._unreachable(error) from error
-        raise Transient(f"{self._address.url} ended its stream of {name}.")
+            raise faults.unreachable(self.where, METHODS[name], error) from error
+        raise Transient(f"{self.where} ended its stream of {name}.")
+
+    @property
+    def where(self) -> str:
+        """The place, in words."""
+        return str(self._address.socket or self._address.url)
 
     def _post(self, scope: Scope, name: str, given: Mapping[str, Any], **options: Any) -> Any:
         if self._session is None:
@@ -92,16 +100,30 @@ class Connection:
         body = METHODS[name].encode_arguments(given)
         return self._session.post(url, json=body, headers=headers, allow_redirects=False, **options)
 
-    def _unreachable(self, error: BaseException) -> Transient:
-        where = self._address.socket or self._address.url
-        return Transient(f"The Trainyard at {where} cannot be reached: {str(error) or type(error).__name__}.")
+
+def _refusal(answer: aiohttp.ClientResponse, plain: Any) -> TrainyardError:
+    told = answer.headers.get("Retry-After", "")
+    after = min(float(told), LONGEST_WAIT) if told.isdecimal() else 1.0
+    return decode_error(answer.status, plain.get("error") if isinstance(plain, Mapping) else None, after)
 
 
 def _item(name: str, line: bytes) -> Any:
-    plain = json.loads(line)
+    try:
+        plain = json.loads(line)
+    except ValueError as error:
+        raise Transient(f"A line of the stream of {name} broke off.") from error
     if isinstance(plain, Mapping) and "error" in plain:
         raise decode_error(500, plain["error"])
-    return METHODS[name].result.decode(plain)
+    return _decoded(name, plain)
+
+
+def _decoded(name: str, plain: Any) -> Any:
+    try:
+        return METHODS[name].result.decode(plain)
+    except ValidationError as error:
+        raise TrainyardError(
+            f"The Trainyard there answers {name} in a way that this release does not know; bring both to one release."
+        ) from error
 
 
 async def _json(answer: aiohttp.ClientResponse) -> Any:

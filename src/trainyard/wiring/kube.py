@@ -1,21 +1,24 @@
-"""The Kubernetes door of a server: over the home's database, on a loopback or TLS port, and on a socket in the home."""
+"""The port of a server: the Kubernetes door over the home's database and, by its paths, the job API.
+
+On loopback, or beyond it over TLS with tokens; the door also on a socket in the home.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import orjson
-import uvicorn
+from starlette.types import ASGIApp
 
 from trainyard.access import peers, tokens
 from trainyard.access.guard import Bearer, Denied, Guard, Judge, Loopback, nobody_else, require_safe
+from trainyard.doors.control.jobs import PREFIX
 from trainyard.doors.kube.app import KubeDoor
 from trainyard.doors.kube.errors import Refused
 from trainyard.doors.kube.registry import Registry
@@ -26,6 +29,7 @@ from trainyard.model.errors import TrainyardError
 from trainyard.resource.crd import Validation, definition
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.resources import SqliteResourceStore
+from trainyard.wiring.answering import ByPath, answering
 from trainyard.wiring.home import Home
 from trainyard.wiring.kube_admission import warn_of_problems
 from trainyard.wiring.listeners import DEFAULT_PORT, KubeListener
@@ -45,10 +49,14 @@ def a_door(store: SqliteResourceStore, hooks: tuple[Hook, ...] = (warn_of_proble
 
 
 @asynccontextmanager
-async def kube_serving(home: Home, where: KubeListener) -> AsyncIterator[str]:
-    """The door, open for as long as the block lasts; gives its URL. Raises TrainyardError for what is not safe."""
+async def kube_serving(home: Home, where: KubeListener, jobs_for: Callable[[Judge], ASGIApp]) -> AsyncIterator[str]:
+    """The door, open for as long as the block lasts; gives its URL. Raises TrainyardError for what is not safe.
+
+    jobs_for: the job API behind a judge of who asks; it answers on the port beside the door.
+    """
     require_safe(where.host, certificate=where.certificate, key=where.key, tokens=tokens.load(home.tokens))
     judge: Judge = Loopback() if peers.is_loopback(where.host) else Bearer(lambda: tokens.load(home.tokens))
+    jobs = jobs_for(judge)
     with closing(Database(home.database)) as database:
         door = a_door(SqliteResourceStore(database))
         async with AsyncExitStack() as stack:
@@ -56,33 +64,16 @@ async def kube_serving(home: Home, where: KubeListener) -> AsyncIterator[str]:
             await door.install(definition(Validation.ACK))
             listener = stack.enter_context(_tcp_listener(where))
             own = stack.enter_context(unix_listener(home.path, home.kube_socket.name))
-            await stack.enter_async_context(_answering(Guard(door, nobody_else, render=_status), own))
-            await stack.enter_async_context(_answering(Guard(door, judge, render=_status), listener, where))
+            await stack.enter_async_context(answering(Guard(door, nobody_else, render=_status), own, grace=_GRACE))
+            both = ByPath(PREFIX, jobs, Guard(door, judge, render=_status))
+            tls = {"certificate": where.certificate, "key": where.key}
+            await stack.enter_async_context(answering(both, listener, grace=_GRACE, **tls))
             stack.callback(door.end_watches)
             scheme = "http" if where.certificate is None else "https"
             url = f"{scheme}://{_bracketed(where.host)}:{listener.getsockname()[1]}"
             if peers.is_loopback(where.host):
                 atomic.write_bytes(home.kubeconfig, kubeconfig(url, authority=where.certificate), mode=0o600)
             yield url
-
-
-@asynccontextmanager
-async def _answering(app: Guard, listener: socket.socket, where: KubeListener | None = None) -> AsyncIterator[None]:
-    tls: dict[str, Any] = {}
-    if where is not None and where.certificate is not None:
-        tls = {"ssl_certfile": str(where.certificate), "ssl_keyfile": str(where.key)}
-    config = uvicorn.Config(
-        app, log_level="warning", lifespan="off", access_log=False, server_header=False,
-        timeout_graceful_shutdown=_GRACE, limit_concurrency=1000, h11_max_incomplete_event_size=65536, **tls,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
 
 
 def _tcp_listener(where: KubeListener) -> closing[socket.socket]:

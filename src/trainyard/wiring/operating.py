@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.times import rfc3339_micro
@@ -21,17 +20,12 @@ from trainyard.kubeapi.client import Client
 from trainyard.kubeapi.kubeconfig import files_of, from_kubeconfig
 from trainyard.kubeapi.lease import Lease, NotLeading
 from trainyard.model.errors import TrainyardError
-from trainyard.model.keys import Scope
 from trainyard.operator.controller import Controller
 from trainyard.operator.health import answering
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.options import Flags, rules_of, watching_of, workers_of
 from trainyard.ports.service import TrainingService
-from trainyard.remote.connection import Address, Connection
-from trainyard.remote.service import RemoteService
-from trainyard.wiring.home import Home
 from trainyard.wiring.session import Session
-from trainyard.wiring.settings import load
 
 LEASE = "ack-sagemaker.services.k8s.aws"  # ACK's own: where both are installed, one acts
 _AFTER_A_BUG = 5.0  # seconds
@@ -143,31 +137,6 @@ async def _restarted(service: TrainingService, access: Access) -> None:
         except Exception:
             logging.getLogger(__name__).exception("the operator broke down and begins anew")
             await asyncio.sleep(_AFTER_A_BUG)
-
-
-@asynccontextmanager
-async def service_at(
-    url: str, scope: Scope, *, token_file: str | None, ca_file: str | None
-) -> AsyncIterator[RemoteService]:
-    """Another Trainyard's jobs: `unix:///path/of/control.sock`, or `https://host:port` with a token.
-
-    Raises TrainyardError for any other: no token goes over a plain connection.
-    """
-    if not url.startswith(("unix:///", "https://")):
-        raise TrainyardError(f"--service {url} is neither https:// nor unix:///; no token goes over plain http.")
-    socket = Path(url.removeprefix("unix://")) if url.startswith("unix://") else None
-    token = (lambda: Path(token_file).read_text().strip()) if token_file else None
-    given: dict[str, Any] = {"socket": socket} if socket is not None else {"url": url.rstrip("/")}
-    async with Connection(Address(**given, token=token, ca=Path(ca_file) if ca_file else None)) as connection:
-        yield RemoteService(scope, connection)
-
-
-def scope_of(home: str | None, region: str | None, account: str | None) -> Scope:
-    """The scope that was named whole, else as the home's settings complete it; a pod needs no home for the former."""
-    if region and account:
-        return Scope(account, region)
-    settings = load(Home.open(home).settings)
-    return Scope(account or settings.account, region or settings.region)
 
 
 def access_of(kubeconfig: str | None, context: str | None) -> Access:

@@ -11,6 +11,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 
 from trainyard.model.errors import TrainyardError, Unsupported
 from trainyard.wiring.home import Home
@@ -30,13 +31,14 @@ async def serve(session: Session, stopping: asyncio.Event, drain_timeout: float,
     if importlib.util.find_spec("uvicorn") is None:
         raise Unsupported("`serve` needs its extra: pip install 'trainyard[serve]'.")
     with _only_server(session.home):
+        from trainyard.doors.control.jobs import jobs_app
         from trainyard.wiring.kube import kube_serving
         from trainyard.wiring.operating import operating_beside
         from trainyard.wiring.webhook import telling_beside
 
         async with (
             _answering(session, stopping, drain_timeout),
-            kube_serving(session.home, kube),
+            kube_serving(session.home, kube, partial(jobs_app, session.service_of, stopping)),
             operating_beside(session),
             telling_beside(session),
         ):
@@ -47,10 +49,10 @@ async def serve(session: Session, stopping: asyncio.Event, drain_timeout: float,
 @asynccontextmanager
 async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: float) -> AsyncIterator[None]:
     """The control door, open for as long as the block lasts; then its requests may end."""
-    import uvicorn
-
+    from trainyard.access.guard import Guard, nobody_else
     from trainyard.doors.control.app import Vitals, control_app
-    from trainyard.doors.control.jobs import jobs_routes
+    from trainyard.doors.control.jobs import PREFIX, jobs_app
+    from trainyard.wiring.answering import ByPath, answering
 
     latest = Vitals(pass_age=0.0, jobs={}, waiting=0, leading=False)
 
@@ -67,23 +69,17 @@ async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: f
             )
             await asyncio.sleep(_COUNT)
 
-    app = control_app(lambda: latest, stopping.set, jobs_routes(session.service_of, stopping))
-    config = uvicorn.Config(
-        app, log_level="warning", lifespan="off",
-        timeout_graceful_shutdown=int(drain_timeout),
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    control = Guard(control_app(lambda: latest, stopping.set), nobody_else)
+    app = ByPath(PREFIX, jobs_app(session.service_of, stopping, nobody_else), control)
     with unix_listener(session.home.path, session.home.control_socket.name) as listener:
-        counting, serving = asyncio.create_task(count()), asyncio.create_task(server.serve(sockets=[listener]))
+        counting = asyncio.create_task(count())
         try:
-            yield
+            async with answering(app, listener, grace=drain_timeout):
+                yield
         finally:
-            server.should_exit = True
             counting.cancel()
             with suppress(asyncio.CancelledError):
                 await counting
-            await serving
 
 
 def health(home: Home) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from trainyard.agent.metrics import Re2Scanners
 from trainyard.kit import detached
@@ -26,6 +26,7 @@ from trainyard.model.spec import TrainingJobSpec
 from trainyard.objects.buckets import Buckets, Route
 from trainyard.ports.objects import ObjectStore
 from trainyard.ports.runtime import Resolution
+from trainyard.ports.service import SupportsInterrupt, SupportsPlan, TrainingService
 from trainyard.runtimes.local.credentials import RoleUnusable
 from trainyard.runtimes.local.runtime import EngineOrder, LocalOptions, LocalRuntime
 from trainyard.stores.sqlite.database import Database
@@ -46,9 +47,31 @@ LEAD_AGAIN = 1.0  # seconds before an engine that died is started again
 _LOG = logging.getLogger(__name__)
 
 
+class Service(TrainingService, SupportsInterrupt, SupportsPlan, Protocol):
+    """What is known of jobs, and asked for them, by commands."""
+
+
+class Jobs(Protocol):
+    """What a command about jobs works with, wherever they run: a Session, or another Trainyard (wiring.elsewhere)."""
+
+    @property
+    def service(self) -> Service:
+        """The jobs of the command's scope."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """The place, as a person names it."""
+        ...
+
+    def place_of(self, uri: str) -> str:
+        """Where an object's bytes are, in words."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What a command works with.
+    """What a command works with here.
 
     service    : jobs of the command's own scope; `service_of` makes any other's.
     objects_of : the objects as a job's role sees them.
@@ -63,6 +86,15 @@ class Session:
     engine: Engine
     catalogue: Catalogue
     leadership: leadership.Leadership
+
+    @property
+    def where(self) -> str:
+        """The home's path."""
+        return str(self.home.path)
+
+    def place_of(self, uri: str) -> str:
+        """Where an object's bytes are, in words."""
+        return self.objects.place_of(uri)
 
 
 @asynccontextmanager

@@ -251,4 +251,5 @@ def _told(record: JobRecord, progress: Progress | None = None, stale_for: float 
         description=description_of(record), uid=record.uid, tags=record.tags, attempt=record.attempt,
         waiting=record.waiting, notices=record.notices, progress=progress, launcher=record.placement.launcher,
         unobserved=record.unobserved, image=record.placement.image, exit_code=record.exit_code, stale_for=stale_for,
+        settled=not record.is_unfinished,
     )  # fmt: skip

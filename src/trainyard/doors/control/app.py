@@ -7,7 +7,7 @@ placing new jobs and lets the server end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -32,8 +32,8 @@ class Vitals:
     leading: bool = True
 
 
-def control_app(vitals: Callable[[], Vitals], drain: Callable[[], None], jobs: Sequence[Route] = ()) -> Starlette:
-    """The application that `serve` puts on the control socket; `jobs` are the routes of the job API beside it."""
+def control_app(vitals: Callable[[], Vitals], drain: Callable[[], None]) -> Starlette:
+    """The application that `serve` puts on the control socket, beside the job API."""
 
     async def healthz(_request: Request) -> Response:
         now = vitals()
@@ -57,7 +57,6 @@ def control_app(vitals: Callable[[], Vitals], drain: Callable[[], None], jobs: S
             Route("/healthz", healthz),
             Route("/metrics", metrics),
             Route("/drain", begin_drain, methods=["POST"]),
-            *jobs,
         ]
     )
 

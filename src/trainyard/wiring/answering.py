@@ -1,0 +1,52 @@
+"""HTTP servers of a process: how each is run, and which application a path belongs to."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from trainyard.access.punctual import PunctualProtocol
+
+_MOST = 1000  # connections of one listener; a token has far fewer of them (access.guard)
+_GONE_AFTER = 60_000  # milliseconds that a peer may leave what was sent unacknowledged: longer, and it is no more
+
+
+class ByPath:
+    """Requests whose path begins so go to the one application, all others to the other."""
+
+    def __init__(self, prefix: str, here: ASGIApp, elsewhere: ASGIApp) -> None:
+        self._prefix, self._here, self._elsewhere = prefix, here, elsewhere
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on."""
+        ours = str(scope.get("path", "")).startswith(self._prefix)
+        await (self._here if ours else self._elsewhere)(scope, receive, send)
+
+
+@asynccontextmanager
+async def answering(
+    app: ASGIApp, listener: socket.socket, *, grace: float, certificate: Path | None = None, key: Path | None = None
+) -> AsyncIterator[None]:
+    """The application on a socket for as long as the block lasts; then its requests have `grace` seconds to end."""
+    tls: dict[str, Any] = {} if certificate is None else {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+    if listener.family != socket.AF_UNIX:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER)  # its connections inherit it
+    config = uvicorn.Config(
+        app, http=PunctualProtocol, log_level="warning", lifespan="off", access_log=False, server_header=False,
+        timeout_graceful_shutdown=int(grace), limit_concurrency=_MOST, h11_max_incomplete_event_size=65536, **tls,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
