@@ -1,17 +1,20 @@
-"""ports.service.TrainingService: one suite, over the yard itself and over another Trainyard reached by its own API."""
+"""ports.service.TrainingService: one suite over the yard, and over another one by socket and by TLS."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
+import trustme
 
-from trainyard.access.guard import nobody_else
+from trainyard.access import tokens
+from trainyard.access.callers import Role
+from trainyard.access.guard import Bearer, nobody_else
 from trainyard.doors.control.jobs import jobs_app
 from trainyard.model.errors import ResourceInUse, ResourceNotFound, ValidationRefused
 from trainyard.model.job import Condition, Job, ListQuery, SearchQuery
@@ -19,9 +22,11 @@ from trainyard.model.keys import Scope
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import TrainingJobStatus
 from trainyard.ports.service import SupportsInterrupt, TrainingService
-from trainyard.remote.connection import Address, Connection
-from trainyard.remote.service import RemoteService
+from trainyard.remote.connection import Address
+from trainyard.wiring.answering import answering
+from trainyard.wiring.elsewhere import address_of, service_at
 from trainyard.wiring.session import open_session
+from trainyard.wiring.sockets import unix_listener
 
 DEADLINE = 60.0
 SCOPE = Scope("000000000000", "us-east-1")
@@ -39,40 +44,55 @@ async def yard(home: Path) -> AsyncIterator[TrainingService]:
         yield session.service
 
 
-@asynccontextmanager
-async def served(service: TrainingService, socket: Path) -> AsyncIterator[None]:
-    closing = asyncio.Event()
-
+def only(service: TrainingService) -> Callable[[Scope], TrainingService]:
     def service_of(scope: Scope) -> TrainingService:
-        if scope != service.scope:
-            raise ResourceNotFound("Nobody of that scope is here.")
+        assert scope == service.scope
         return service
 
-    config = uvicorn.Config(
-        jobs_app(service_of, closing, nobody_else), uds=str(socket), log_level="error", lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    serving = asyncio.create_task(server.serve())
-    try:
-        async with asyncio.timeout(DEADLINE):
-            while not server.started:
-                await asyncio.sleep(0.01)
-        yield
-    finally:
-        closing.set()
-        server.should_exit = True
-        await serving
+    return service_of
 
 
 @asynccontextmanager
 async def remote(home: Path) -> AsyncIterator[TrainingService]:
-    socket = home.with_suffix(".sock")
-    async with yard(home) as here, served(here, socket), Connection(Address(socket=socket)) as connection:
-        yield RemoteService(here.scope, connection)
+    """Over the control socket."""
+    closing = asyncio.Event()
+    with unix_listener(home.parent, "control.sock") as listener:
+        async with (
+            yard(home) as here,
+            answering(jobs_app(only(here), closing, nobody_else), listener, grace=5),
+            service_at(Address(socket=home.parent / "control.sock"), here.scope) as there,
+        ):
+            yield there
+            closing.set()
 
 
-@pytest.fixture(params=[yard, remote], ids=["yard", "remote"])
+@asynccontextmanager
+async def remote_by_tls(home: Path) -> AsyncIterator[TrainingService]:
+    """Over TLS, with a token that is held to the very place."""
+    closing, folder = asyncio.Event(), home.parent
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    known = folder / "tokens.json"
+    (folder / "token").write_text(tokens.add(known, "anna", Role.SUBMIT, [f"{SCOPE.account}/{SCOPE.region}"]) + "\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with yard(home) as here:
+            app = jobs_app(only(here), closing, Bearer(lambda: tokens.load(known)))
+            pem = folder / "server.pem"
+            address = address_of(
+                f"https://127.0.0.1:{listener.getsockname()[1]}",
+                token_file=str(folder / "token"),
+                ca_file=str(folder / "ca.pem"),
+            )
+            async with (
+                answering(app, listener, grace=5, certificate=pem, key=pem),
+                service_at(address, here.scope) as there,
+            ):
+                yield there
+                closing.set()
+
+
+@pytest.fixture(params=[yard, remote, remote_by_tls], ids=["yard", "remote", "tls"])
 async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TrainingService]:
     async with request.param(tmp_path / "home") as opened:
         yield opened

@@ -91,6 +91,7 @@ def doctor_command(form: str) -> None:
 @click.option("--kube-port", type=click.IntRange(0, 65535), help="The port for them; 0 for any.  [default: 7446]")
 @click.option("--tls-cert", type=click.Path(path_type=Path, exists=True), help="A certificate, beyond loopback.")
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its key.")
+@click.option("--trust-submitters", is_flag=True, help="Beyond loopback: who holds a token may do what you may here.")
 def serve_command(
     drain_timeout: float,
     kube_host: str,
@@ -98,11 +99,13 @@ def serve_command(
     tls_cert: Path | None,
     tls_key: Path | None,
     *,
+    trust_submitters: bool,
     check: bool,
 ) -> None:
     """Lead the engine until SIGTERM, and be a Kubernetes API for TrainingJobs.
 
-    kubectl and every Kubernetes client work with it: see `trainyard kubeconfig`. Health and metrics are answered on
+    kubectl and every Kubernetes client work with it: see `trainyard kubeconfig`. Beyond loopback its port is also for
+    commands elsewhere, with tokens: see `trainyard token` and --service. Health and metrics are answered on
     control.sock in the home. Commands beside it hand their jobs to it. On SIGTERM it starts no more jobs, lets requests
     end and goes; jobs that run go on, and are led by whoever comes next.
     """
@@ -110,7 +113,7 @@ def serve_command(
         well, words = serving.health(Home.open(click.get_current_context().find_root().obj["home"]))
         click.echo(words, err=not well)
         sys.exit(0 if well else 1)
-    kube = KubeListener(host=kube_host, port=kube_port, certificate=tls_cert, key=tls_key)
+    kube = KubeListener(host=kube_host, port=kube_port, certificate=tls_cert, key=tls_key, trusting=trust_submitters)
 
     async def serve(session: Session) -> None:
         stopping = asyncio.Event()
@@ -119,9 +122,13 @@ def serve_command(
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, stopping.set)
         click.echo(f"serving {session.home.path}; control socket {session.home.control_socket}", err=True)
-        await serving.serve(session, stopping, drain_timeout, kube)
+        await serving.serve(session, stopping, drain_timeout, kube, _tell_url)
 
     with_session(serve, lead=True)
+
+
+def _tell_url(url: str) -> None:
+    click.echo(f"Kubernetes and job API at {url}", err=True)
 
 
 @click.command("completion")

@@ -34,6 +34,7 @@ VERBS = {
     "doctor": ("keeping", "Check this machine and say where everything is."),
     "serve": ("keeping", "Lead the engine as a server."),
     "kubeconfig": ("connecting", "Print how kubectl reaches a server."),
+    "token": ("admitting", "Make, list and revoke tokens for a server."),
     "operator": ("operating", "Carry out the TrainingJob resources of a Kubernetes API."),
     "completion": ("keeping", "Print the shell completion script."),
     "version": ("keeping", "Show the versions of what matters here."),

@@ -5,6 +5,7 @@ On loopback, or beyond it over TLS with tokens; the door also on a socket in the
 
 from __future__ import annotations
 
+import base64
 import secrets
 import socket
 import uuid
@@ -55,6 +56,7 @@ async def kube_serving(home: Home, where: KubeListener, jobs_for: Callable[[Judg
     jobs_for: the job API behind a judge of who asks; it answers on the port beside the door.
     """
     require_safe(where.host, certificate=where.certificate, key=where.key, tokens=tokens.load(home.tokens))
+    _require_trust(where)
     judge: Judge = Loopback() if peers.is_loopback(where.host) else Bearer(lambda: tokens.load(home.tokens))
     jobs = jobs_for(judge)
     with closing(Database(home.database)) as database:
@@ -74,6 +76,15 @@ async def kube_serving(home: Home, where: KubeListener, jobs_for: Callable[[Judg
             if peers.is_loopback(where.host):
                 atomic.write_bytes(home.kubeconfig, kubeconfig(url, authority=where.certificate), mode=0o600)
             yield url
+
+
+def _require_trust(where: KubeListener) -> None:
+    if not (peers.is_loopback(where.host) or where.trusting):
+        raise TrainyardError(
+            "Jobs run here as processes of your own user, which is no security boundary: who may submit one from "
+            "elsewhere can read and do what you can, the jobs of others included. If you trust everybody who is to "
+            "hold a token, say so (--trust-submitters); else listen on 127.0.0.1."
+        )
 
 
 def _tcp_listener(where: KubeListener) -> closing[socket.socket]:
@@ -105,8 +116,8 @@ def _bracketed(host: str) -> str:
 def kubeconfig(url: str, *, token: str = "", authority: Path | None = None, namespace: str = "default") -> bytes:
     """A kubeconfig for a door, as JSON, which is YAML too."""
     cluster: dict[str, Any] = {"server": url}
-    if authority is not None:
-        cluster["certificate-authority"] = str(authority.absolute())
+    if authority is not None:  # inside, for the file is to be taken to other machines
+        cluster["certificate-authority-data"] = base64.b64encode(authority.read_bytes()).decode()
     return orjson.dumps(
         {
             "apiVersion": "v1", "kind": "Config", "current-context": "trainyard", "preferences": {},

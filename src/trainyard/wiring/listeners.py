@@ -10,12 +10,16 @@ DEFAULT_PORT = 7446
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeListener:
-    """The Kubernetes door's address. Beyond loopback it needs a certificate, its key and at least one token.
+    """The address of the Kubernetes door and the job API.
 
-    port: None for DEFAULT_PORT, or any free one where that is taken.
+    Beyond loopback it needs a certificate, its key, at least one token, and somebody who trusts its users.
+
+    port     : None for DEFAULT_PORT, or any free one where that is taken.
+    trusting : who may submit jobs from elsewhere may do all that our own user may: their programs are its processes.
     """
 
     host: str = "127.0.0.1"
     port: int | None = None
     certificate: Path | None = None
     key: Path | None = None
+    trusting: bool = False

@@ -9,7 +9,7 @@ import importlib.util
 import os
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 
@@ -23,10 +23,16 @@ _PATIENCE = 5.0  # seconds that a server has to say how it is
 _COUNT = 1.0  # seconds between counts for /healthz and /metrics
 
 
-async def serve(session: Session, stopping: asyncio.Event, drain_timeout: float, kube: KubeListener) -> None:
+async def serve(
+    session: Session,
+    stopping: asyncio.Event,
+    drain_timeout: float,
+    kube: KubeListener,
+    opened: Callable[[str], None] = lambda _url: None,
+) -> None:
     """Answer on the control socket and as a Kubernetes API until `stopping`; running jobs go on without us.
 
-    Raises TrainyardError where another server holds the home.
+    opened: told the port's URL once it answers. Raises TrainyardError where another server holds the home.
     """
     if importlib.util.find_spec("uvicorn") is None:
         raise Unsupported("`serve` needs its extra: pip install 'trainyard[serve]'.")
@@ -38,10 +44,11 @@ async def serve(session: Session, stopping: asyncio.Event, drain_timeout: float,
 
         async with (
             _answering(session, stopping, drain_timeout),
-            kube_serving(session.home, kube, partial(jobs_app, session.service_of, stopping)),
+            kube_serving(session.home, kube, partial(jobs_app, session.service_of, stopping)) as url,
             operating_beside(session),
             telling_beside(session),
         ):
+            opened(url)
             await stopping.wait()
             session.engine.placing = False  # what runs goes on; what waits is for the next leader
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import os
 import socket
@@ -10,8 +11,9 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from starlette.responses import JSONResponse
 from trainyard.access import peers, tokens
 from trainyard.access.callers import OWNER, Caller, Role
 from trainyard.access.guard import Bearer, Guard, Judge, Limits, Loopback, require_safe
+from trainyard.access.punctual import PunctualProtocol
 from trainyard.model.errors import TrainyardError
 
 DEADLINE = 20.0
@@ -156,6 +159,70 @@ def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
     with served(Loopback(), Limits(seconds=0.1)) as address, socket.create_connection(address, DEADLINE) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\nab")
         assert parsed(connection)[0] == 408
+
+
+class Hasty(PunctualProtocol):
+    headers_within = 1.0
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow:"])
+def test_a_request_that_does_not_begin_in_time_is_not_waited_for(sent: bytes) -> None:
+    with served(Loopback(), http=Hasty) as address, socket.create_connection(address, DEADLINE) as connection:
+        connection.sendall(sent)
+        assert connection.recv(100) == b""
+
+
+def test_the_clock_runs_for_every_request_of_a_connection_and_not_between_them() -> None:
+    whole = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with served(Loopback(), http=Hasty) as address, socket.create_connection(address, DEADLINE) as connection:
+        for sent in (whole, whole + whole[:9], whole[9:]):
+            connection.sendall(sent)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert (answer.status, answer.read()) == (200, b'{"caller":"owner","size":0}')
+        connection.sendall(whole[:9])
+        with suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
+
+
+def test_one_token_leaves_room_for_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    greedy, modest = (tokens.add(path, name, Role.READ) for name in ("greedy", "modest"))
+    with served(Bearer(lambda: tokens.load(path)), Limits(at_once=1)) as address:
+        with socket.create_connection(address, DEADLINE) as held:
+            head = f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {greedy}\r\nContent-Length: 5\r\n\r\n"
+            held.sendall(head.encode())
+            deadline = time.monotonic() + DEADLINE
+            while (code := talk(address, f"Authorization: Bearer {greedy}")[0]) != 429:
+                assert time.monotonic() < deadline, code
+            assert talk(address, f"Authorization: Bearer {modest}")[0] == 200
+            held.sendall(b"12345")
+            assert held.recv(65536).startswith(b"HTTP/1.1 200")
+        assert talk(address, f"Authorization: Bearer {greedy}")[0] == 200
+
+
+def test_a_token_that_is_taken_back_is_not_welcome_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    token = tokens.add(path, "anna", Role.READ)
+    tokens.add(path, "other", Role.READ)
+    judge = Bearer(lambda: tokens.load(path))
+    seen: list[bool] = []
+
+    async def watching(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append(scope["welcome"]())
+        tokens.revoke(path, "anna")
+        seen.append(scope["welcome"]())
+
+    scope = {"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]}
+    asyncio.run(Guard(watching, judge)(scope, _nothing, _nothing))  # type: ignore[arg-type]
+    assert seen == [True, False]
+    assert [caller.name for caller in tokens.load(path).callers.values()] == ["other"]
+    with pytest.raises(TrainyardError, match="no token"):
+        tokens.revoke(path, "anna")
+
+
+async def _nothing(*_message: Any) -> Any:
+    return {"type": "http.request", "body": b""}
 
 
 def test_a_token_says_who_asks_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
