@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trainyard.access.punctual import PunctualProtocol
+from trainyard.model.errors import TrainyardError
 
 _MOST = 1000  # connections of one listener; a token has far fewer of them (access.guard)
 _GONE_AFTER = 60_000  # milliseconds that a peer may leave what was sent unacknowledged: longer, and it is no more
@@ -34,7 +36,10 @@ class ByPath:
 async def answering(
     app: ASGIApp, listener: socket.socket, *, grace: float, certificate: Path | None = None, key: Path | None = None
 ) -> AsyncIterator[None]:
-    """The application on a socket for as long as the block lasts; then its requests have `grace` seconds to end."""
+    """The application on a socket for as long as the block lasts; then its requests have `grace` seconds to end.
+
+    Raises TrainyardError for a certificate that is none.
+    """
     tls: dict[str, Any] = {} if certificate is None else {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
     if listener.family != socket.AF_UNIX:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER)  # its connections inherit it
@@ -42,11 +47,36 @@ async def answering(
         app, http=PunctualProtocol, log_level="warning", lifespan="off", access_log=False, server_header=False,
         timeout_graceful_shutdown=int(grace), limit_concurrency=_MOST, h11_max_incomplete_event_size=65536, **tls,
     )  # fmt: skip
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield
+        config.load()
+    except (ssl.SSLError, OSError) as error:
+        raise TrainyardError(f"{certificate} and {key} are no certificate and its key in PEM form: {error}.") from error
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    opened = asyncio.create_task(server.opened.wait())
+    await asyncio.wait({serving, opened}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if server.opened.is_set():
+            yield
     finally:
+        opened.cancel()
         server.should_exit = True
         await serving
+
+
+class _Server(uvicorn.Server):
+    """One of several in a process: signals are the process's, and it says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.opened = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None are ours."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        self.opened.set()
