@@ -85,7 +85,7 @@ def operator_command(**given: Any) -> None:
     options = context.find_root().obj
     options["region"] = options["region"] or given["aws_region"] or None
     access = operating.access_of(given["kubeconfig"], given["kube_context"])
-    operation = _operation(given)
+    operation = operation_of(given)
 
     async def operate(session: Session) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -117,7 +117,8 @@ def _elsewhere(option: ServiceOption, options: dict[str, Any], access: Any, oper
     asyncio.run(operate())
 
 
-def _operation(given: dict[str, Any]) -> Any:
+def operation_of(given: dict[str, Any]) -> Any:
+    """The operation that the command's parameters ask for."""
     from trainyard.wiring.operating import Operation, in_a_pod
 
     host = "0.0.0.0" if in_a_pod() else "127.0.0.1"  # noqa: S104 - probes come from outside the pod

@@ -84,8 +84,8 @@ class Home:
 
         Raises TrainyardError for a home that cannot be used, with the reason.
         """
-        data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-        home = cls(Path(given or os.environ.get(VARIABLE) or Path(data) / "trainyard").expanduser().absolute())
+        named = given or os.environ.get(VARIABLE)
+        home = cls(Path(named).expanduser().absolute() if named else _data_folder() / "trainyard")
         try:
             for folder in (home.path, home.attempts, home.embedded_store):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,3 +102,12 @@ class Home:
             raise TrainyardError(f"The home {self.path} belongs to another user; name your own with {VARIABLE}.")
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise TrainyardError(f"The home {self.path} can be written by others; chmod 700 it first.")
+
+
+def _data_folder() -> Path:
+    """Where the user's programs keep their data. Raises TrainyardError for a user without a home, as in a container."""
+    named = os.environ.get("XDG_DATA_HOME")
+    try:
+        return Path(named).absolute() if named else Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise TrainyardError(f"This user has no home folder; name a place for ours: --home, or {VARIABLE}.") from error

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
-from tests.tools import stock
+from tests.charts import CHART, ROOT, containers, helm, pods, rendered
 
 from trainyard.cli.operating import operator_command
 
-ROOT = Path(__file__).parents[3]
-CHART = ROOT / "deploy" / "helm" / "trainyard"
 SERVER: tuple[str, ...] = ()
 ALONE = (
     "server.enabled=false",
@@ -38,41 +33,6 @@ EVERYTHING = (
     "image.pullSecrets[0]=pull",
 )
 WAYS = pytest.mark.parametrize("values", [SERVER, ALONE, EVERYTHING], ids=["server", "alone", "everything"])
-Manifest = dict[str, Any]
-
-
-def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([stock("helm"), *arguments], capture_output=True, text=True, timeout=60, check=False)
-
-
-def rendered(values: tuple[str, ...]) -> list[Manifest]:
-    settings = [word for value in values for word in ("--set", value)]
-    done = helm("template", "yard", str(CHART), "--namespace", "jobs", *settings)
-    assert done.returncode == 0, done.stderr
-    return [manifest for manifest in YAML(typ="safe").load_all(done.stdout) if manifest]
-
-
-def pods(manifests: list[Manifest]) -> Iterator[Manifest]:
-    for manifest in manifests:
-        if manifest["kind"] in ("Deployment", "StatefulSet"):
-            yield manifest["spec"]["template"]["spec"]
-
-
-def containers(manifests: list[Manifest]) -> Iterator[Manifest]:
-    for pod in pods(manifests):
-        yield from (*pod.get("initContainers", ()), *pod["containers"])
-
-
-def rules(manifests: list[Manifest]) -> Iterator[tuple[str, str, str]]:
-    for manifest in manifests:
-        if manifest["kind"] in ("Role", "ClusterRole") and not manifest["metadata"]["name"].endswith("er"):
-            for rule in manifest["rules"]:
-                yield from (
-                    (group, kind, verb)
-                    for group in rule["apiGroups"]
-                    for kind in rule["resources"]
-                    for verb in rule["verbs"]
-                )
 
 
 def test_stock_helm_finds_nothing_to_say() -> None:
@@ -108,18 +68,6 @@ def test_what_runs_on_is_probed(values: tuple[str, ...]) -> None:
     for pod in pods(rendered(values)):
         for container in pod["containers"]:
             assert {"livenessProbe", "readinessProbe", "resources"} <= container.keys()
-
-
-@WAYS
-def test_the_operator_is_given_no_secret_no_pod_and_nothing_that_it_does_not_use(values: tuple[str, ...]) -> None:
-    allowed = {
-        "trainingjobs": {"get", "list", "watch", "patch", *(["delete"] if "ttlAfterFinished=60" in values else [])},
-        "trainingjobs/status": {"patch"},
-        "events": {"create", "patch"},
-        "namespaces": {"get", "list", "watch"},
-    }
-    for _, kind, verb in rules(rendered(values)):
-        assert verb in allowed[kind], (kind, verb)
 
 
 @WAYS
