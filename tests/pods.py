@@ -2,10 +2,12 @@
 
 User and group 65532, no privilege and none to be had, a read-only root (this machine's, without what is of its own:
 /home, /opt, /run, /tmp), the pod's volumes and nothing else to write to, and no environment but the container's.
+TRAINYARD_TEST_IMAGE names a folder with an unpacked image of deploy/Dockerfile, which then is the root instead.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
@@ -18,29 +20,33 @@ from typing import Any
 import pytest
 
 ENTRYPOINT = ["trainyard"]  # the image's
-PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+IMAGE = os.environ.get("TRAINYARD_TEST_IMAGE", "")
+OURS = "/usr/local/lib/trainyard/bin" if IMAGE else Path(sys.executable).parent
+PATH = f"{OURS}:/usr/local/bin:/usr/bin:/bin"
 _PRIVATE = 99  # the script's status where this system gives no namespaces
 _SCRIPT = r"""
-root=$1; shift
+root=$1 image=$2; shift 2
 again() {
   mkdir -p "$root$1"
-  for one in "$1"/*; do
-    if [ -L "$one" ]; then cp -P "$one" "$root$one"
-    elif [ -d "$one" ]; then mkdir "$root$one"; mount --rbind "$one" "$root$one"
-    else : > "$root$one"; mount --bind "$one" "$root$one"; fi
+  for one in "$image$1"/*; do
+    to=$root${one#"$image"}
+    if [ -L "$one" ]; then cp -P "$one" "$to"
+    elif [ -d "$one" ]; then mkdir "$to"; mount --rbind "$one" "$to"
+    else : > "$to"; mount --bind "$one" "$to"; fi
   done
 }
 prepare() {
   set -e
   mount -t tmpfs root "$root"
-  for one in /*; do
-    case $one in
+  for one in "$image"/*; do
+    name=${one#"$image"}
+    case $name in
       /etc) again /etc ;;
-      /home|/opt|/run|/tmp|/mnt|/media|/srv) mkdir "$root$one" ;;
-      /dev|/proc|/sys) mkdir "$root$one"; mount --rbind "$one" "$root$one" ;;
-      *) if [ -L "$one" ]; then cp -P "$one" "$root$one"
+      /home|/opt|/run|/tmp|/mnt|/media|/srv) mkdir "$root$name" ;;
+      /dev|/proc|/sys) mkdir "$root$name"; mount --rbind "$name" "$root$name" ;;
+      *) if [ -L "$one" ]; then cp -P "$one" "$root$name"
          elif [ -d "$one" ]; then
-           mkdir "$root$one"; mount --rbind "$one" "$root$one"; mount -o remount,bind,ro "$root$one"
+           mkdir "$root$name"; mount --rbind "$one" "$root$name"; mount -o remount,bind,ro "$root$name"
          fi ;;
     esac
   done
@@ -91,11 +97,10 @@ class Pod:
         with log.open("wb") as file:
             return subprocess.Popen(self._argv(self.container(name), None), stdout=file, stderr=subprocess.STDOUT)
 
-    def url(self, name: str, probe: dict[str, Any]) -> str:
-        """Where an httpGet probe asks."""
+    def port(self, name: str, port: str | int) -> int:
+        """Where a container's port, by name or number, is answered on here."""
         named = {one["name"]: one["containerPort"] for one in self.container(name)["ports"]}
-        port = named.get(probe["httpGet"]["port"], probe["httpGet"]["port"])
-        return f"http://127.0.0.1:{self._free(port)}{probe['httpGet']['path']}"
+        return self._free(int(named.get(port, port)))
 
     def _argv(self, container: dict[str, Any], command: list[str] | None) -> list[str]:
         if not (shutil.which("unshare") and shutil.which("setpriv")):
@@ -109,7 +114,8 @@ class Pod:
         added = [f"{name}={value}" for name, value in {"PATH": PATH, **self.environment}.items()]
         words = command or [*container.get("command", ENTRYPOINT), *container.get("args", ())]
         return [
-            "unshare", "--user", *ids, "--keep-caps", "--mount", "sh", "-c", _SCRIPT, "pod", str(root), *mounts, "--",
+            "unshare", "--user", *ids, "--keep-caps", "--mount", "sh", "-c", _SCRIPT, "pod", str(root), IMAGE,
+            *mounts, "--",
             *added, *given, *(self._here(word) for word in words),
         ]  # fmt: skip
 
@@ -119,7 +125,8 @@ class Pod:
         assert name in known, f"no volume {name}"
         folder = self.volumes.setdefault(name, self.folder / f"volume-{name}")
         folder.mkdir(exist_ok=True)
-        return str(folder), mount["mountPath"], "ro" if mount.get("readOnly") else "rw"
+        place = re.sub("^/var/run/", "/run/", mount["mountPath"])  # a link in every image, and no way out of this one
+        return str(folder), place, "ro" if mount.get("readOnly") else "rw"
 
     def _here(self, word: str) -> str:
         """A word of a command line with this machine's ports for the chart's."""

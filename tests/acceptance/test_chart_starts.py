@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import socket
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +127,12 @@ def probed(pod: Pod, name: str) -> bool:
             if pod.run(name, probe["exec"]["command"]).returncode != 0:
                 return False
             continue
-        try:
-            with urllib.request.urlopen(pod.url(name, probe), timeout=5) as answer:
-                if answer.status != 200:
-                    return False
-        except (urllib.error.URLError, ConnectionError):
-            return False
+        asking = http.client.HTTPConnection("127.0.0.1", pod.port(name, probe["httpGet"]["port"]), timeout=5)
+        with closing(asking), suppress(OSError, http.client.HTTPException):
+            asking.request("GET", probe["httpGet"]["path"])
+            if asking.getresponse().status == 200:
+                continue
+        return False
     return True
 
 
