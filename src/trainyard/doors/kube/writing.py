@@ -28,7 +28,7 @@ from trainyard.doors.kube.options import DeleteOptions, WriteOptions
 from trainyard.doors.kube.world import Operation, World
 from trainyard.ports.resources import Body, Entry, ResourceConflict, ResourceExists, ResourceKey
 
-TRIES = 8  # of a write that others keep overtaking
+TRIES = 8  # of a write that others keep overtaking, and of names that turn out to be taken
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"  # finalizers that the collector takes away
 Change = Callable[[Body], Body]
 
@@ -49,18 +49,30 @@ class Writing:
         self._world = world
 
     async def create(self, kind: Kind, namespace: str, given: Body, options: WriteOptions) -> Outcome:
-        """Store a new object. Raises Refused."""
+        """Store a new object; one without a name of its own gets one that is free. Raises Refused."""
         if kind.closing:
             raise method_not_allowed(kind, "create not allowed while custom resource definition is terminating")
         known, unknown = understood(kind, _addressed(kind, given, namespace), options.field_validation)
-        body = self._named(known)
+        generates = known["metadata"].get("generateName") and not known["metadata"].get("name")
+        tries = TRIES if generates else 1
+        while True:
+            tries -= 1
+            try:
+                made = await self._created(kind, namespace, self._named(known), options)
+            except Refused as refused:
+                if refused.reason != "AlreadyExists" or not tries:
+                    raise
+            else:
+                return replace(made, warnings=(*unknown, *made.warnings))
+
+    async def _created(self, kind: Kind, namespace: str, body: Body, options: WriteOptions) -> Outcome:
         name = body["metadata"].get("name", "")
         if kind.namespaced:
             await self._living_namespace(kind, namespace, name)
         born = objects.born(kind, body, uid=self._world.uid(), now=self._world.now())
         judged, warnings = await self._judged(Operation.CREATE, kind, born, None, options)
         entry = await self._stored(kind, ResourceKey(kind.collection, namespace, name), judged, options)
-        return Outcome(kind.shown(entry) if entry.revision else judged, 201, (*unknown, *warnings))
+        return Outcome(kind.shown(entry) if entry.revision else judged, 201, warnings)
 
     async def replace(
         self, kind: Kind, namespace: str, name: str, given: Body, options: WriteOptions, *, subresource: str = ""
