@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -13,7 +14,9 @@ from trainyard.model.ledger import Chunk, LogEvent, Mark, Page
 from trainyard.model.record import JobRecord
 from trainyard.ports.runtime import Runtime, Stream
 
-PIECE = 1 << 20
+PIECE = 1 << 20  # bytes; so much is read at once, and a page ends after as much
+LARGEST_PAGE = 10_000  # lines
+LARGEST_TAIL, LARGEST_TAIL_BYTES = 100_000, 32 << 20  # kept while the end of a log is looked for
 LONGEST_EVENT = 256 * 1024  # bytes; CloudWatch splits there
 _LOG = Stream("log", "algo-1")
 _ESCAPES = {code: f"#{code:03o}" for code in (*range(9), *range(9, 32), 127) if code != 10}
@@ -39,19 +42,21 @@ class JobLogs:
         tail: int | None,
         limit: int,
     ) -> Page[LogEvent]:
-        """Up to `limit` lines from the token on; the page's token is where they end."""
+        """Up to `limit` lines from the token on; the page's token is where they end.
+
+        However much is asked for, a page is bounded in lines and bytes: a short one is no sign of the end.
+        """
         attempt, offset = _position(token)
-        events: list[LogEvent] = []
+        page = _Gathered(limit, tail, since)
         for name, run in await self._runs(record):
             if run.attempt < attempt or (stream is not None and stream != name):
                 continue
             offset = offset if run.attempt == attempt else 0
             attempt = run.attempt
-            async_events, offset = await self._lines(run, name, offset, limit if tail is None else None, len(events))
-            events.extend(event for event in async_events if since is None or event.at >= since)
-            if tail is not None:
-                events = events[-tail:] if tail else []
-        return Page(tuple(events), f"{attempt}.{offset}")
+            offset = await self._gather(run, name, offset, page)
+            if not page.has_room():
+                break
+        return Page(tuple(page.events), f"{attempt}.{offset}")
 
     async def _runs(self, record: JobRecord) -> list[tuple[str, RunKey]]:
         found = []
@@ -63,29 +68,46 @@ class JobLogs:
                 found.append((naming.log_stream(record.key.name, "algo-1", began), run))
         return found
 
-    async def _lines(
-        self, run: RunKey, name: str, offset: int, limit: int | None, have: int
-    ) -> tuple[list[LogEvent], int]:
-        events: list[LogEvent] = []
+    async def _gather(self, run: RunKey, name: str, offset: int, page: _Gathered) -> int:
+        """Add a run's lines from `offset` on until there is no other or the page is full; returns where they end."""
         marks = await self._runtime.marks(run, _LOG)
         offsets = [mark.offset for mark in marks]
-        while limit is None or have + len(events) < limit:
+        while page.has_room():
             chunk = await self._runtime.read(run, _LOG, offset, PIECE)
             taken = 0
             for event, end in _events(chunk, name, marks, offsets):
-                if limit is not None and have + len(events) >= limit:
+                if not page.has_room():
                     break
-                events.append(event)
+                page.add(event)
                 taken = end
             if not taken:
                 break
             offset = chunk.offset + taken
-            if limit is None:
-                del events[:-LARGEST_TAIL]
-        return events, offset
+        return offset
 
 
-LARGEST_TAIL = 100_000  # lines kept while the end of a log is looked for
+class _Gathered:
+    """The lines of a page as they come: the first so many, or the last, but never more than a page may hold."""
+
+    def __init__(self, limit: int, tail: int | None, since: float | None) -> None:
+        self.events: deque[LogEvent] = deque(maxlen=None if tail is None else min(tail, LARGEST_TAIL))
+        self._limit = min(limit, LARGEST_PAGE) if tail is None else None
+        self._since, self._bytes = since, 0
+
+    def has_room(self) -> bool:
+        """Whether the page takes a further line; the end of a log is looked for to the end."""
+        return self._limit is None or (len(self.events) < self._limit and self._bytes < PIECE)
+
+    def add(self, event: LogEvent) -> None:
+        """Take a line, if it is one that was asked for."""
+        if self._since is not None and event.at < self._since:
+            return
+        if self.events and len(self.events) == self.events.maxlen:
+            self._bytes -= len(self.events[0].message)
+        self.events.append(event)
+        self._bytes += len(event.message)
+        while self._limit is None and self._bytes > LARGEST_TAIL_BYTES and self.events:
+            self._bytes -= len(self.events.popleft().message)
 
 
 def _events(chunk: Chunk, name: str, marks: Sequence[Mark], offsets: list[int]) -> Iterator[tuple[LogEvent, int]]:

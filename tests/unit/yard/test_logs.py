@@ -1,0 +1,72 @@
+"""A job's output in pages: nothing twice, nothing left out, over all attempts, and never too much at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fakes.records import a_record
+from tests.fakes.runtime import FakeRuntime, ManualClock
+
+from trainyard.model.record import JobRecord
+from trainyard.yard.logs import LARGEST_PAGE, LARGEST_TAIL_BYTES, PIECE, JobLogs
+
+
+def a_job(*outputs: bytes) -> tuple[JobLogs, JobRecord]:
+    runtime = FakeRuntime(ManualClock())
+    record = replace(a_record("job"), attempt=len(outputs))
+    for number, output in enumerate(outputs, 1):
+        runtime.output[replace(record.run, attempt=number)] = output
+    return JobLogs(runtime), record
+
+
+async def pages(logs: JobLogs, record: JobRecord, limit: int, since: float | None = None) -> list[list[str]]:
+    found: list[list[str]] = []
+    token = None
+    while True:
+        page = await logs.read(record, stream=None, since=since, token=token, tail=None, limit=limit)
+        if not page.items:
+            return found
+        token = page.token
+        found.append([event.message for event in page.items])
+
+
+@given(attempts=st.lists(st.integers(0, 7), min_size=1, max_size=4), limit=st.integers(1, 5))
+async def test_pages_of_any_size_hold_every_line_of_every_attempt_once(attempts: list[int], limit: int) -> None:
+    lines = [[f"{attempt}-{number}" for number in range(count)] for attempt, count in enumerate(attempts)]
+    logs, record = a_job(*("".join(f"{line}\n" for line in some).encode() for some in lines))
+    read = await pages(logs, record, limit)
+    assert [line for page in read for line in page] == [line for some in lines for line in some]
+    assert all(len(page) <= limit for page in read)
+
+
+async def test_a_page_is_bounded_whatever_is_asked_for() -> None:
+    logs, record = a_job(b"x\n" * (LARGEST_PAGE + 5))
+    assert [len(page) for page in await pages(logs, record, 10**9)] == [LARGEST_PAGE, 5]
+    logs, record = a_job((b"y" * (PIECE // 4 - 1) + b"\n") * 10)
+    sizes = [sum(len(line) for line in page) for page in await pages(logs, record, 10**9)]
+    assert max(sizes) <= PIECE + PIECE // 4
+    assert sum(sizes) == 10 * (PIECE // 4 - 1)
+
+
+@pytest.mark.parametrize("tail", [0, 1, 3, 100])
+async def test_the_tail_is_the_end_of_the_last_attempts(tail: int) -> None:
+    logs, record = a_job(b"a\nb\n", b"c\nd\n")
+    page = await logs.read(record, stream=None, since=None, token=None, tail=tail, limit=1)
+    assert [event.message for event in page.items] == (["a", "b", "c", "d"][-tail:] if tail else [])
+    assert page.token == "2.4"
+
+
+async def test_a_tail_of_huge_lines_keeps_to_its_bytes() -> None:
+    line = b"z" * (200 * 1024 - 1) + b"\n"
+    logs, record = a_job(line * (2 * LARGEST_TAIL_BYTES // len(line)))
+    page = await logs.read(record, stream=None, since=None, token=None, tail=100_000, limit=1)
+    assert 0 < sum(len(event.message) for event in page.items) <= LARGEST_TAIL_BYTES
+
+
+async def test_lines_that_are_too_old_do_not_end_the_reading() -> None:
+    logs, record = a_job(b"old\n" * LARGEST_PAGE, b"also old\n")
+    assert await pages(logs, record, 10, since=0.0) != []
+    assert await pages(logs, record, 10, since=2000.0) == []
