@@ -29,6 +29,7 @@ from trainyard.ports.service import TrainingService
 
 PREFIX = "/v1/"  # of every path here; no Kubernetes API has it, so that both fit on one port
 LIMITS = Limits(body=4 << 20)  # the largest CreateTrainingJob is far below
+MOST_LISTED = 1000  # jobs of one page
 _ACCOUNT, _REGION = re.compile(r"[0-9]{12}"), re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 ServiceOf = Callable[[Scope], TrainingService]
 
@@ -88,6 +89,10 @@ async def _answer(service_of: ServiceOf, request: Request, closing: asyncio.Even
     if function is None:
         raise Unsupported(f"This service has no {method.name}.")
     arguments = method.decode_arguments(await _body(request))
+    if "query" in arguments and not 1 <= arguments["query"].limit <= MOST_LISTED:
+        raise ValidationRefused(
+            f"{method.name}: query.limit must be 1 to {MOST_LISTED}; a token leads to the next page."
+        )
     if method.is_stream:
         lines = _lines(
             method, _of_scope(function(**arguments), scope), closing, _now_and_then(request.scope["welcome"])
