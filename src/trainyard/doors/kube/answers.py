@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from starlette.types import Receive, Send
 
 JSON = "application/json"
 SEND_TIMEOUT = 30.0  # seconds that a client may leave a watch unread before it is closed
+WELCOME_FOR = 5.0  # seconds between two looks whether a token still is one
 LONGEST_WARNING, MOST_WARNINGS = 800, 20  # characters each, and how many: headers are bounded
 
 
@@ -38,17 +39,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A response of JSON lines that goes on until its time (seconds) or its reader is gone, or all are to end."""
+    """A response of JSON lines that goes on until its time (seconds) or its reader is gone, or all are to end.
+
+    welcome: whether the reader still is one; asked now and then.
+    """
 
     lines: AsyncGenerator[bytes]
     timeout: float | None
     ending: asyncio.Event
+    welcome: Callable[[], bool] = lambda: True
 
     async def send(self, receive: Receive, send: Send) -> None:
         """Send until the stream's time is over, the client is gone, or it has stopped reading."""
         sending = asyncio.create_task(self._send_lines(send))
         leaving, ending = asyncio.create_task(_disconnected(receive)), asyncio.create_task(self.ending.wait())
-        tasks = (sending, leaving, ending)
+        banned = asyncio.create_task(self._until_unwelcome())
+        tasks = (sending, leaving, ending, banned)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -67,6 +73,10 @@ class Stream:
                 async for chunk in lines:
                     async with asyncio.timeout(SEND_TIMEOUT):
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def _until_unwelcome(self) -> None:
+        while self.welcome():
+            await asyncio.sleep(WELCOME_FOR)
 
     async def _finish(self, send: Send) -> None:
         """The end of the response; a client that does not take it is left, and its connection closed."""

@@ -131,7 +131,7 @@ class KubeDoor:
                 options = list_options(query)
                 if options.watch:
                     lines = self._watching.lines(kind, target.namespace, options, render.event)
-                    return Stream(lines, options.timeout, self._ending)
+                    return Stream(lines, options.timeout, self._ending, request.scope.get("welcome", _always))
                 return Answer(render.list(await self._reading.list(kind, target.namespace, options)))
             case "POST" if kind.namespaced == bool(target.namespace):
                 body = await _required_body(request)
@@ -238,6 +238,10 @@ async def _required_body(request: Request) -> Any:
     if body is None:
         raise bad_request("the request has no body")
     return body
+
+
+def _always() -> bool:
+    return True
 
 
 def _caller(request: Request) -> Caller:
