@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -38,6 +39,7 @@ VERBS = {
     "completion": ("keeping", "Print the shell completion script."),
     "version": ("keeping", "Show the versions of what matters here."),
 }
+GARBAGE = 50_000  # new objects between collections: imports make many objects and no garbage
 UNREAD = 141  # as a shell tells SIGPIPE
 ALIASES = {"ls": "list", "ps": "list", "get": "describe"}
 
@@ -101,6 +103,8 @@ def main() -> None:
     """Run the command; every error is a sentence and an exit status, never a traceback."""
     if sys.platform == "win32":
         sys.exit("Trainyard does not run on Windows; use WSL.")
+    gc.set_threshold(GARBAGE)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         # Without standalone mode click returns the status of an Exit; commands return nothing.
         status = trainyard(standalone_mode=False)
