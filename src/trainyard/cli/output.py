@@ -142,6 +142,11 @@ def exact_span(seconds: float) -> str:
     return f"{seconds:.1f}s" if seconds >= 1 else f"{max(0.0, seconds) * 1000:.0f}ms"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 object`, `2 objects`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def size(count: float) -> str:
     """Bytes in the unit that fits."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from trainyard.cli.manifests import admitted, renamed, script_request, specs_of
+from trainyard.cli.manifests import admitted, code_of, code_words, renamed, script_request, specs_of
 from trainyard.cli.options import JOB
 from trainyard.cli.output import safe
 from trainyard.cli.reading import last_lines, print_line
@@ -18,6 +18,8 @@ from trainyard.cli.watching import EXIT, LEFT, final, outcome, watch
 from trainyard.lifecycle import naming
 from trainyard.model.listing import ListQuery
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.wiring.code import keep
+from trainyard.wiring.home import Home
 from trainyard.wiring.session import Session
 
 
@@ -37,8 +39,9 @@ def run_command(
     running. Exit status: 0 Completed, 1 Failed, 2 refused, 3 Stopped, 130 left running.
     """
     if file.endswith(".py"):
-        request = script_request(file, channels, arguments, name)
-        specs = [admitted(request, name or _generated(Path(file).stem))]
+        specs = [_script(file, channels, arguments, name or _generated(Path(file).stem))]
+    elif channels or arguments:
+        raise click.UsageError(f"--channel and arguments are a script's; {file} is read as a manifest.")
     else:
         specs = [spec if spec.training_job_name else renamed(spec, _generated("job")) for spec in specs_of(file)]
         specs = [renamed(spec, name) for spec in specs] if name else specs
@@ -75,6 +78,15 @@ def wait_command(name: str, timeout: float | None) -> None:
         return EXIT[str(job.description.training_job_status)]
 
     sys.exit(with_session(wait, lead=True))
+
+
+def _script(file: str, channels: tuple[str, ...], arguments: tuple[str, ...], name: str) -> TrainingJobSpec:
+    """The job of a script, whose code is kept as it is now."""
+    found = code_of(file, channels)
+    home = Home.open(click.get_current_context().find_root().obj["home"])
+    request = script_request(file, f"file://{keep(found, home.code)}/", channels, arguments, name)
+    click.echo(code_words(found), err=True)
+    return admitted(request, name)
 
 
 async def _run(session: Session, specs: list[TrainingJobSpec], *, again: bool, detach: bool) -> int:

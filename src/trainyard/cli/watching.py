@@ -17,10 +17,11 @@ from trainyard.cli.screen import Screen, screen
 from trainyard.cli.sessions import described
 from trainyard.kit.clock import SystemClock
 from trainyard.model.description import SecondaryStatusTransition
-from trainyard.model.errors import ValidationRefused
+from trainyard.model.errors import TrainyardError, ValidationRefused
 from trainyard.model.job import Job
 from trainyard.model.ledger import LogEvent, Point
 from trainyard.model.status import TrainingJobStatus
+from trainyard.wiring import fetching
 from trainyard.wiring.session import Session
 
 LOOK = 0.1  # seconds between looks at a job
@@ -174,9 +175,19 @@ class _View:
         if status == "Failed":
             click.echo(f"Look further with: trainyard describe {self._name}; trainyard logs {self._name}", err=True)
         elif told.training_start_time is not None:
-            click.echo(f"model: {told.model_artifacts.s3_model_artifacts}")
-            click.echo(f"Fetch it with: trainyard artifacts {self._name} --to FOLDER", err=True)
+            await self._tell_model(told.model_artifacts.s3_model_artifacts)
         return EXIT[status]
+
+    async def _tell_model(self, uri: str) -> None:
+        try:
+            is_there = bool(await fetching.model_at(self._session.objects, uri))
+        except TrainyardError:
+            is_there = True  # we may not look there; the job could
+        if is_there:
+            click.echo(f"model: {uri}")
+            click.echo(f"Fetch it with: trainyard artifacts {self._name} --to FOLDER", err=True)
+        else:
+            click.echo("It wrote no model: /opt/ml/model was empty at its end.", err=True)
 
     async def _settled(self) -> bool:
         """Whether somebody has read the output to its end, or there was nothing to read."""

@@ -53,6 +53,7 @@ def summary_of(record: JobRecord) -> JobSummary:
         failure_reason=record.failure_reason,
         image=record.placement.image,
         instance=(resources.instance_type or "") if resources else "",
+        unobserved_since=record.unobserved.since if record.unobserved and record.is_unfinished else None,
     )
 
 

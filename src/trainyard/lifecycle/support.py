@@ -14,6 +14,7 @@ from trainyard.lifecycle.support_rows import HONOURED, PLACES, REFUSED, ROWS, Ro
 from trainyard.model.problems import Problem
 from trainyard.model.spec import TrainingJobSpec
 
+PLAINLY = "as the service does"  # the remark of a field of which nothing else is to be said
 _NOT_BUILT = {
     "container": "running in a container engine is not built yet",
     "kubernetes": "running on a Kubernetes cluster is not built yet",
@@ -90,7 +91,7 @@ def _verdict(path: Path, value: Any, wire: Mapping[str, Any], place: str) -> tup
     for case in row.cases:
         if case.when(value, wire):
             return case.verdict, case.remark
-    return row.verdict, row.remark or ("" if row.verdict != HONOURED else "as the service does")
+    return row.verdict, row.remark or ("" if row.verdict != HONOURED else PLAINLY)
 
 
 def _rows(place: str) -> Mapping[str, Row]:

@@ -1,4 +1,4 @@
-"""Pages of jobs by keyset, from the columns that stand beside each record: no record is decoded for a list."""
+"""Pages of jobs by keyset, from the columns that stand beside each record: no spec is decoded for a list."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 from trainyard.stores.sqlite.database import Database
 
+# Of unfinished jobs alone, which are few: it stands in the record.
+_UNOBSERVED = "CASE WHEN unfinished = 1 THEN json_extract(record, '$.unobserved.since') END AS unobserved_since"
 _COLUMNS = {"Name": "name", "CreationTime": "created_at", "Status": "status"}
 
 
@@ -60,7 +62,8 @@ def _listing(scope: Scope, query: ListQuery) -> tuple[str, list[object]]:
         bound.extend(_position(query.token, float if column == "created_at" else str))
     sql = (
         "SELECT name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, "  # noqa: S608
-        f"image FROM jobs WHERE {' AND '.join(conditions)} ORDER BY {column} {order}, name {order} LIMIT ?"
+        f"image, {_UNOBSERVED} FROM jobs WHERE {' AND '.join(conditions)} "
+        f"ORDER BY {column} {order}, name {order} LIMIT ?"
     )
     return sql, [*bound, query.limit + 1]
 
@@ -71,6 +74,7 @@ def _summary(row: sqlite3.Row) -> JobSummary:
         status=TrainingJobStatus(row["status"]), secondary=SecondaryStatus(row["secondary"]),
         created_at=row["created_at"], modified_at=row["modified_at"], ended_at=row["ended_at"],
         failure_reason=row["failure_reason"], instance=row["instance"], image=row["image"],
+        unobserved_since=row["unobserved_since"],
     )  # fmt: skip
 
 
