@@ -18,6 +18,7 @@ from trainyard.model.casing import ack_name, api_name
 from trainyard.model.members import Member, Shape, members_of, paths_of
 from trainyard.model.shapes import Constraint, Items, Mapped, Number, OneOf, Structure, Text
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.resource.sentences import SENTENCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Field:
 def explain_command(field: str, form: str) -> None:
     """Explain a field of the manifest, in either spelling: `trainyard explain resourceConfig.instanceType`.
 
-    It tells type, limits and both spellings, and what every place of running does with the field.
+    It tells type, limits and both spellings, and what becomes of the field where jobs run today; `-o wide` tells of
+    every place, those that are not built yet among them.
     """
     found = field_of(field)
     if form in ("json", "yaml"):
@@ -52,7 +54,7 @@ def explain_command(field: str, form: str) -> None:
     elif form == "name":
         click.echo(".".join(found.steps))
     else:
-        _print(found)
+        _print(found, wide=form == "wide")
 
 
 def field_of(text: str) -> Field:
@@ -114,7 +116,7 @@ def _plain(field: Field) -> dict[str, Any]:
     }
 
 
-def _print(field: Field) -> None:
+def _print(field: Field, *, wide: bool) -> None:
     if field.member is None:
         click.echo("TrainingJob: one CreateTrainingJob request; give it as `spec` of a manifest.")
     else:
@@ -128,14 +130,19 @@ def _print(field: Field) -> None:
             ]
         )
         click.echo("What becomes of it:")
-        output.table(("PLACE", "VERDICT", "REMARK"), list(_verdicts(field)), indent="  ")
+        places = [row for row in _verdicts(field) if wide or support.is_built(row[0])]
+        output.table(("PLACE", "VERDICT", "REMARK"), places, indent="  ")
     rows = [
-        (ack_name(name), name, _kind(member.shape), "required" if member.required else "")
+        (ack_name(name), _kind(member.shape), "required" if member.required else "", _doc(_below(field, member)))
         for name, member in _members(field)
     ]
     if rows:
         click.echo("Members:")
-        output.table(("MANIFEST", "API", "TYPE", ""), rows, indent="  ")
+        output.table(("MEMBER", "TYPE", "", "WHAT IT IS"), rows, indent="  ")
+
+
+def _below(field: Field, member: Member) -> Field:
+    return Field((*field.steps, member.name), member, member.shape, field.innermost.structure or field.within)
 
 
 def _manifest_path(field: Field) -> str:
@@ -147,10 +154,9 @@ def _kind(shape: Shape) -> str:
 
 
 def _doc(field: Field) -> str:
-    """The structure's own words; for a plain value those of the structure that it stands in."""
-    structure = field.innermost.structure
-    text = inspect.getdoc(structure or field.within) or ""
-    return text if structure else f"{field.within.__name__}: {text}"
+    """What the field is, else what its structure is."""
+    told = SENTENCES.get(f"{field.within.__name__}.{field.member.name}") if field.member else None
+    return told or " ".join((inspect.getdoc(field.innermost.structure or field.within) or "").split())
 
 
 def _members(field: Field) -> list[tuple[str, Member]]:

@@ -44,6 +44,11 @@ def refusals(spec: TrainingJobSpec, place: str) -> list[Problem]:
     ]
 
 
+def is_built(place: str) -> bool:
+    """Whether jobs can run there today."""
+    return place not in _NOT_BUILT
+
+
 def cell(path: str, place: str) -> tuple[str, str]:
     """What the matrix shows for a path: the verdict and remark, with the values that have another one."""
     if place in _NOT_BUILT:

@@ -10,6 +10,9 @@ from click.testing import CliRunner
 
 from trainyard.cli.explaining import explain_command, field_of
 from trainyard.lifecycle.support_rows import PLACES, ROWS
+from trainyard.model.members import members_of, paths_of
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.resource.sentences import SENTENCES
 
 
 def told(*arguments: str) -> str:
@@ -29,8 +32,24 @@ def test_a_field_tells_type_limits_spellings_and_verdicts() -> None:
     assert "spec.inputDataConfig.dataSource.s3DataSource.s3URI" in text
     assert "string, required" in text
     assert "characters: 0 to 1024" in text
-    for place in PLACES:
-        assert place in text
+    assert "A URI of objects" in text
+    assert [place for place in PLACES if f"  {place} " in text] == ["process"]
+    wide = told("spec.inputDataConfig.dataSource.s3DataSource.s3URI", "-o", "wide")
+    assert [place for place in PLACES if f"  {place} " in wide] == list(PLACES)
+
+
+@pytest.mark.parametrize("path", [path for path, member, _ in paths_of(TrainingJobSpec) if member is not None])
+def test_every_field_has_a_sentence_of_its_own(path: str) -> None:
+    field = field_of(path.replace("[]", ""))
+    doc = json.loads(told(path, "-o", "json"))["doc"]
+    assert doc.endswith(".")
+    assert field.innermost.structure or f"{field.within.__name__}.{path.rpartition('.')[2]}" in SENTENCES
+
+
+def test_every_sentence_is_of_a_field() -> None:
+    structures = {shape.structure for _, _, shape in paths_of(TrainingJobSpec) if shape.structure} | {TrainingJobSpec}
+    known = {f"{structure.__name__}.{name}" for structure in structures for name in members_of(structure)}
+    assert set(SENTENCES) <= known
 
 
 @pytest.mark.parametrize("path", sorted(ROWS))
