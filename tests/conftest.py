@@ -1,3 +1,9 @@
 """Fixtures that tests of several kinds share."""
 
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.kube_server"]
+
+# How long an example takes is the machine's affair and no part of what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
