@@ -42,7 +42,7 @@ def data_command() -> None:
 
 
 @data_command.command("ls")
-@click.argument("uri")
+@click.argument("uri", type=click.Path())
 @format_option
 def list_objects(uri: str, form: str) -> None:
     """List the objects under a prefix."""
@@ -66,8 +66,8 @@ def list_objects(uri: str, form: str) -> None:
 
 
 @data_command.command("cp")
-@click.argument("source")
-@click.argument("target")
+@click.argument("source", type=click.Path())
+@click.argument("target", type=click.Path())
 def copy_objects(source: str, target: str) -> None:
     """Copy a file or folder to a URI, or the objects of a prefix to a folder."""
     if ("://" in source) == ("://" in target):

@@ -56,7 +56,7 @@ def init_command(script: str | None, channels: tuple[str, ...], name: str) -> No
 
 
 @click.command("validate")
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1, required=True, type=click.Path())
 @format_option_without("name")
 def validate_command(files: tuple[str, ...], form: str) -> None:
     """Report every problem of manifests at once. Exit status 0 if there is no error, else 1."""
@@ -81,7 +81,7 @@ def validate_command(files: tuple[str, ...], form: str) -> None:
 
 
 @click.command("plan")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @format_option
 def plan_command(file: str, form: str) -> None:
     """Say what would happen here, field by field. Exit status 2 if the job would be refused."""

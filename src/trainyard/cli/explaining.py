@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from trainyard.cli import output
 from trainyard.cli.options import format_option
@@ -39,8 +40,32 @@ class Field:
         return shape
 
 
+class FieldPath(click.ParamType[str]):
+    """A dotted path; a shell completes it step by step, in the spelling of manifests."""
+
+    name = "field"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """The path as it is."""
+        return str(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The members of what stands before the last dot that begin so; none where that is no structure."""
+        above, dot, begun = incomplete.rpartition(".")
+        try:
+            names = [ack_name(name) for name, _ in _members(field_of(above))]
+        except click.UsageError:
+            return []
+        return [CompletionItem(f"{above}{dot}{name}") for name in names if name.lower().startswith(begun.lower())]
+
+
 @click.command("explain")
-@click.argument("field", default="")
+@click.argument("field", default="", type=FieldPath())
 @format_option
 def explain_command(field: str, form: str) -> None:
     """Explain a field of the manifest, in either spelling: `trainyard explain resourceConfig.instanceType`.

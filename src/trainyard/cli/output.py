@@ -103,15 +103,9 @@ def document(value: Any, form: str) -> None:
     if form == "json":
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
         return
-    import io
+    from trainyard.resource.manifest import as_yaml
 
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    text = io.StringIO()
-    yaml.dump(value, text)
-    click.echo(text.getvalue(), nl=False)
+    click.echo(as_yaml(value), nl=False)
 
 
 def moment(at: float | None) -> str:

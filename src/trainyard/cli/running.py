@@ -24,7 +24,7 @@ from trainyard.wiring.session import Session
 
 
 @click.command("run")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH", help="An input of a script.")
 @click.option("--name", help="The job's name instead of the manifest's.")
@@ -40,6 +40,8 @@ def run_command(
     """
     if file.endswith(".py"):
         specs = [_script(file, channels, arguments, name or _generated(Path(file).stem))]
+    elif _is_script(file):
+        raise click.UsageError(f"{file} is a script of another kind; `run` takes FILE.py or a manifest that names it.")
     elif channels or arguments:
         raise click.UsageError(f"--channel and arguments are a script's; {file} is read as a manifest.")
     else:
@@ -78,6 +80,15 @@ def wait_command(name: str, timeout: float | None) -> None:
         return EXIT[str(job.description.training_job_status)]
 
     sys.exit(with_session(wait, lead=True))
+
+
+def _is_script(file: str) -> bool:
+    """Whether a file says itself what runs it: no manifest begins so."""
+    path = Path(file)
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(2) == b"#!"
 
 
 def _script(file: str, channels: tuple[str, ...], arguments: tuple[str, ...], name: str) -> TrainingJobSpec:
