@@ -358,8 +358,35 @@ def test_prune_keeps_what_is_young(done: Shell) -> None:
     assert done("list", "-o", "name").stdout == "bad\ngood\n"
 
 
-def test_completion_is_a_script_for_the_shell(shell: Shell) -> None:
-    assert "_TRAINYARD_COMPLETE" in shell("completion", "bash").stdout
+COMPLETED = """
+eval "$(trainyard completion bash)"
+for words in "describe go" "plan wanted.y" "explain roleA" "list -o wi"; do
+    COMP_WORDS=(trainyard $words) COMP_CWORD=2 COMPREPLY=()
+    case $words in list*) COMP_CWORD=3 ;; esac
+    compopt() { COMPREPLY+=("files"); }
+    _trainyard_completion trainyard "" ""
+    echo "${COMPREPLY[*]}"
+done
+"""
+
+
+def test_bash_completes_names_files_fields_and_forms(done: Shell) -> None:
+    folder = Path(sys.executable).parent
+    environment = {**done.environment, "PATH": f"{folder}:{done.environment['PATH']}"}
+    told = subprocess.run(
+        ["bash", "-c", COMPLETED], cwd=done.folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines() == ["good", "files", "roleARN", "wide"]
+
+
+def test_a_scope_that_no_arn_can_hold_is_refused(shell: Shell) -> None:
+    assert "'Moon'" in shell("--region", "Moon", "list", want=2).stderr
+    assert "'12'" in shell("--account", "12", "list", want=2).stderr
+
+
+def test_a_script_of_another_kind_is_no_manifest(shell: Shell) -> None:
+    (shell.folder / "go.sh").write_text("#!/bin/sh\necho hello\n")
+    assert "go.sh is a script of another kind" in shell("run", "go.sh", want=2).stderr
 
 
 def test_serve_is_healthy_and_leaves_jobs_running(shell: Shell, processes: list[subprocess.Popen[str]]) -> None:

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from trainyard.cli.explaining import explain_command, field_of
+from trainyard.cli.explaining import FieldPath, explain_command, field_of
 from trainyard.lifecycle.support_rows import PLACES, ROWS
 from trainyard.model.members import paths_of
 from trainyard.model.spec import TrainingJobSpec
@@ -46,8 +46,24 @@ def test_every_field_has_a_sentence_of_its_own(path: str) -> None:
     assert field.innermost.structure or f"{field.within.__name__}.{path.rpartition('.')[2]}" in SENTENCES
 
 
+@pytest.mark.parametrize("path", sorted(ROWS))
+def test_every_field_of_the_matrix_is_explained_with_its_verdict(path: str) -> None:
+    plain = json.loads(told(path, "-o", "json"))
+    assert plain["api"] == path.replace("[]", "")
+    assert set(plain["places"]) == set(PLACES)
+    if not path.endswith("[]"):
+        assert plain["places"]["process"]["verdict"] == ROWS[path].verdict
+
+
 def test_the_whole_request_lists_its_members() -> None:
     assert "hyperParameters" in told()
+
+
+def test_a_shell_completes_a_field_step_by_step() -> None:
+    context = click.Context(explain_command)
+    (item,) = FieldPath().shell_complete(context, context.command.params[0], "resourceConfig.instanceT")
+    assert item.value == "resourceConfig.instanceType"
+    assert FieldPath().shell_complete(context, context.command.params[0], "roleARN.") == []
 
 
 @pytest.mark.parametrize(
