@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from trainyard.model.errors import ValidationRefused
+from trainyard.model.status import TrainingJobStatus
 from trainyard.ports.objects import ObjectInfo, ObjectStore
 from trainyard.ports.service import TrainingService
 
@@ -55,10 +56,9 @@ async def fetch_model(
     uri = (await service.describe(name)).description.model_artifacts.s3_model_artifacts
     found = await model_at(objects, uri)
     if not found:
-        status = (await service.describe(name)).description.training_job_status
-        raise ValidationRefused(
-            f"{name} has no model at {uri}: its status is {status}, and a job writes it at its end."
-        )
+        status = TrainingJobStatus((await service.describe(name)).description.training_job_status)
+        why = "it wrote none" if status.is_final else "a job writes it at its end"
+        raise ValidationRefused(f"{name} has no model at {uri}: its status is {status}, and {why}.")
     folder.mkdir(parents=True, exist_ok=True)
     if found[0].uri == uri:
         return await _unpacked(objects, found[0], folder, tally)
