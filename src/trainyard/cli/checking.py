@@ -23,7 +23,12 @@ from trainyard.resource.manifest import write_manifest
 from trainyard.wiring import regexes
 from trainyard.wiring.session import Session
 
-PLACES = {"process": "on this machine, as a process"}
+PLACES = {
+    "process": "on this machine, as a process",
+    "container": "on this machine, in a container",
+    "kubernetes": "on a Kubernetes cluster",
+    "sagemaker": "on Amazon SageMaker",
+}
 XGBOOST_HEADER = """\
 # XGBoost on CSV files: the label in the first column, numbers only, no line of names. To run it here:
 #   trainyard data cp train.csv s3://my-bucket/train/
