@@ -21,6 +21,8 @@ from trainyard.model.shapes import Constraint, Items, Mapped, Number, OneOf, Str
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.resource.sentences import SENTENCES
 
+VALUES_SHOWN = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -150,8 +152,8 @@ def _print(field: Field, *, wide: bool) -> None:
                 ("Field", ".".join(field.steps)),
                 ("Manifest", _manifest_path(field)),
                 ("Type", f"{_kind(field.shape)}, {'required' if field.member.required else 'optional'}"),
-                *(("Limits", output.safe(limit)) for limit in _limits(field)),
                 ("Doc", _doc(field)),
+                *(("Limits", output.safe(limit)) for limit in _limits(field, most=None if wide else VALUES_SHOWN)),
             ]
         )
         click.echo("What becomes of it:")
@@ -201,16 +203,17 @@ def _row_path(steps: tuple[str, ...]) -> str:
     return next((path for path in ROWS if path.replace("[]", "") == wanted), wanted)
 
 
-def _limits(field: Field) -> Iterator[str]:
+def _limits(field: Field, most: int | None = None) -> Iterator[str]:
+    """What a value must be; of a long list of values the first `most`, and how many there are."""
     shape: Shape | None = field.shape
     prefix = ""
     while shape is not None:
         if shape.constraint is not None:
-            yield from (f"{prefix}{limit}" for limit in _constraint(shape.constraint))
+            yield from (f"{prefix}{limit}" for limit in _constraint(shape.constraint, most))
         shape, prefix = shape.item, "each "
 
 
-def _constraint(constraint: Constraint) -> Iterator[str]:
+def _constraint(constraint: Constraint, most: int | None) -> Iterator[str]:
     match constraint:
         case Text():
             yield from _text(constraint)
@@ -223,7 +226,9 @@ def _constraint(constraint: Constraint) -> Iterator[str]:
             yield from (f"keys: {limit}" for limit in _text(constraint.key))
             yield from (f"values: {limit}" for limit in _text(constraint.value))
         case OneOf():
-            yield f"one of {', '.join(constraint.values)}"
+            values = ", ".join(constraint.values[:most])
+            more = most is not None and len(constraint.values) > most
+            yield f"one of {values}" + (f", … ({len(constraint.values)} in all; -o wide lists them)" if more else "")
 
 
 def _text(constraint: Text) -> Iterator[str]:

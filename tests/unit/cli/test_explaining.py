@@ -62,6 +62,15 @@ def test_the_whole_request_lists_its_members() -> None:
     assert "hyperParameters" in told()
 
 
+def test_a_long_list_of_values_is_cut_and_wide_has_all_of_it() -> None:
+    assert "ml.m4.xlarge, ml.m4.2xlarge" in told("resourceConfig.instanceType")
+    assert "in all; -o wide lists them)" in told("resourceConfig.instanceType")
+    assert "ml.r8i.96xlarge" not in told("resourceConfig.instanceType")
+    assert "ml.r8i.96xlarge" in told("resourceConfig.instanceType", "-o", "wide")
+    assert "ml.r8i.96xlarge" in told("resourceConfig.instanceType", "-o", "json")
+    assert "(-o wide" not in told("algorithmSpecification.trainingInputMode")
+
+
 def test_a_shell_completes_a_field_step_by_step() -> None:
     context = click.Context(explain_command)
     (item,) = FieldPath().shell_complete(context, context.command.params[0], "resourceConfig.instanceT")
