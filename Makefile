@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOADED := annotated_types click obstore pydantic pydantic_core re2 ruamel typing_extensions.py typing_inspection
 TOOLS := .tools
 
 .PHONY: demo tools test check format lint types layers docs chaos slow bench lock clean setup
@@ -16,6 +17,8 @@ $(STAMP): requirements/dev.lock pyproject.toml
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.lock
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --editable .
+	@# Compiled now is what every command loads; where no bytecode is kept, each start would compile it.
+	@cd $(VENV)/lib/python3*/site-packages && $(CURDIR)/$(BIN)/python -m compileall -q $(CURDIR)/src/trainyard $(LOADED)
 	@touch $@
 
 tools: $(TOOLS)/.unpacked

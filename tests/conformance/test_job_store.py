@@ -175,6 +175,17 @@ async def test_lists(store: JobStore, query: ListQuery, expected: list[str]) -> 
     assert await names(store, query) == expected
 
 
+async def test_a_line_tells_since_when_a_run_is_not_observed_until_nothing_runs(store: JobStore) -> None:
+    blind = Unobserved(since=11.0, reason="gone")
+    first = await store.create(replace(a_record("job"), unobserved=blind))
+    (line,) = (await store.list(SCOPE, ListQuery())).items
+    assert line.unobserved_since == 11.0
+    for moved in (replace(first, unobserved=None), replace(finished(first), unobserved=blind, released=True)):
+        first = await store.put(moved, expect=first.version)
+        (line,) = (await store.list(SCOPE, ListQuery())).items
+        assert line.unobserved_since is None or first.is_unfinished
+
+
 @pytest.mark.parametrize("sort_by", ["Name", "CreationTime", "Status"])
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.case(80)

@@ -109,6 +109,18 @@ async def test_a_prefix_is_a_string_and_keys_come_in_order(place: tuple[Buckets,
     assert len(await _listed(store, base)) == 6
 
 
+async def test_what_lies_beside_a_prefix_is_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("data", "data-old", "disk"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(b"x")
+    looked: list[str] = []
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(os.path.basename(path)) or real(path))
+    found = await _listed(Buckets({}, Route()), f"file://{tmp_path}/data")
+    assert [info.uri.removeprefix(f"file://{tmp_path}/") for info in found] == ["data-old/file", "data/file"]
+    assert "disk" not in looked
+
+
 async def test_a_file_goes_up_and_comes_down(place: tuple[Buckets, str], tmp_path: Path) -> None:
     store, base = place
     source, target = tmp_path / "source", tmp_path / "target"

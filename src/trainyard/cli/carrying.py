@@ -42,7 +42,7 @@ def data_command() -> None:
 
 
 @data_command.command("ls")
-@click.argument("uri")
+@click.argument("uri", type=click.Path())
 @format_option
 def list_objects(uri: str, form: str) -> None:
     """List the objects under a prefix."""
@@ -57,15 +57,17 @@ def list_objects(uri: str, form: str) -> None:
     elif form == "name":
         _print([info.uri for info in found])
     elif found:
-        output.table(("MODIFIED", "BYTES", "URI"), [(moment(one.modified), str(one.size), one.uri) for one in found])
-        click.echo(f"{len(found)} objects, {size(sum(one.size for one in found))} ({safe(place)})", err=True)
+        _print_objects(found, wide=form == "wide")
+        click.echo(
+            f"{output.counted(len(found), 'object')}, {size(sum(one.size for one in found))} ({safe(place)})", err=True
+        )
     else:
         click.echo(safe(f"There is nothing at {whole} ({place})."), err=True)
 
 
 @data_command.command("cp")
-@click.argument("source")
-@click.argument("target")
+@click.argument("source", type=click.Path())
+@click.argument("target", type=click.Path())
 def copy_objects(source: str, target: str) -> None:
     """Copy a file or folder to a URI, or the objects of a prefix to a folder."""
     if ("://" in source) == ("://" in target):
@@ -101,14 +103,20 @@ async def _shown() -> AsyncIterator[fetching.Tally]:
         shown.close()
     elapsed = time.monotonic() - begin
     rate = size(tally.bytes / elapsed if elapsed else 0)
-    click.echo(f"{tally.objects} objects, {size(tally.bytes)} in {output.exact_span(elapsed)} ({rate}/s)", err=True)
+    told = f"{output.counted(tally.objects, 'object')}, {size(tally.bytes)}"
+    click.echo(f"{told} in {output.exact_span(elapsed)} ({rate}/s)", err=True)
 
 
 def _moved(moved: int, tally: fetching.Tally, elapsed: float) -> str:
     rate = size(moved / elapsed if elapsed else 0)
-    return (
-        f"{tally.objects} of {tally.total_objects} objects, {size(moved)} of {size(tally.total_bytes)}, {rate}/s"
-    )  # fmt: skip
+    objects = f"{tally.objects} of {output.counted(tally.total_objects, 'object')}"
+    return f"{objects}, {size(moved)} of {size(tally.total_bytes)}, {rate}/s"
+
+
+def _print_objects(found: Sequence[ObjectInfo], *, wide: bool) -> None:
+    header = ("MODIFIED", "BYTES", *(("ETAG",) if wide else ()), "URI")
+    rows = [(moment(one.modified), str(one.size), *((one.etag or "-",) if wide else ()), one.uri) for one in found]
+    output.table(header, rows)
 
 
 def _plain(info: ObjectInfo) -> dict[str, object]:

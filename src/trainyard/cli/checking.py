@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,13 +12,35 @@ import click
 from trainyard.cli import output
 from trainyard.cli.errors import REFUSED, line_of
 from trainyard.cli.manifests import ROLE, admitted, documents_of, judged, script_request, specs_of
-from trainyard.cli.options import format_option
+from trainyard.cli.options import format_option, format_option_without
 from trainyard.cli.output import safe
 from trainyard.cli.sessions import service_option, with_jobs
+from trainyard.lifecycle import support
+from trainyard.lifecycle.support_rows import HONOURED
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.resource.manifest import write_manifest
+from trainyard.wiring import regexes
 from trainyard.wiring.session import Jobs
+
+PLACES = {
+    "process": "on this machine, as a process",
+    "container": "on this machine, in a container",
+    "kubernetes": "on a Kubernetes cluster",
+    "sagemaker": "on Amazon SageMaker",
+}
+XGBOOST_HEADER = """\
+# XGBoost on CSV files: the label in the first column, numbers only, no line of names. To run it here:
+#   trainyard data cp train.csv s3://my-bucket/train/
+#   trainyard data cp validation.csv s3://my-bucket/validation/
+#   trainyard plan FILE
+#   trainyard run FILE
+# `trainyard explain FIELD` tells of any field, such as `trainyard explain stoppingCondition`.
+"""
+SCRIPT_HEADER = """\
+# A script in the Python that you call from: `trainyard plan FILE`, `trainyard run FILE`. Its arguments are the
+# hyperParameters without "sagemaker_"; it reads SM_CHANNEL_<NAME> and writes to SM_MODEL_DIR.
+"""
 
 
 @click.command("init")
@@ -26,13 +49,20 @@ from trainyard.wiring.session import Jobs
 @click.option("--name", default="my-job", show_default=True, help="The job's name.")
 def init_command(script: str | None, channels: tuple[str, ...], name: str) -> None:
     """Print a manifest to start from; it runs nothing."""
-    request = script_request(script, channels, (), name) if script else _xgboost_request()
-    click.echo(write_manifest(admitted(request, name), name), nl=False)
+    if script:
+        folder = Path(script).absolute().parent
+        request, header = script_request(script, f"file://{folder}/", channels, (), name), SCRIPT_HEADER
+        click.echo(f"Its code channel is all of {folder}; `trainyard run {script}` takes less along.", err=True)
+    elif channels:
+        raise click.UsageError("--channel is a script's; name it with --script.")
+    else:
+        request, header = _xgboost_request(), XGBOOST_HEADER
+    click.echo(header + write_manifest(admitted(request, name), name), nl=False)
 
 
 @click.command("validate")
-@click.argument("files", nargs=-1, required=True)
-@format_option
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@format_option_without("name")
 def validate_command(files: tuple[str, ...], form: str) -> None:
     """Report every problem of manifests at once. Exit status 0 if there is no error, else 1."""
     problems: list[Problem] = []
@@ -43,19 +73,20 @@ def validate_command(files: tuple[str, ...], form: str) -> None:
             problems.append(Problem(path=(), message=f"{name} holds no TrainingJob.", code="empty"))
         for document in documents:
             jobs += 1
-            problems += judged(document)[1]
+            spec, found = judged(document)
+            problems += [*found, *(document.locate(regexes.problems_of(spec)) if spec else ())]
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if form in ("json", "yaml"):
         output.document([_plain(problem) for problem in problems], form)
     else:
         for problem in problems:
-            click.echo(line_of(problem))
-        click.echo(f"{jobs} job{'s' * (jobs != 1)}, {len(errors)} error{'s' * (len(errors) != 1)}")
+            click.echo(line_of(problem, whole=form == "wide"))
+        click.echo(f"{output.counted(jobs, 'job')}, {output.counted(len(errors), 'error')}")
     sys.exit(1 if errors else 0)
 
 
 @click.command("plan")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @format_option
 def plan_command(file: str, form: str) -> None:
     """Say what would happen here, field by field. Exit status 2 if the job would be refused."""
@@ -64,9 +95,12 @@ def plan_command(file: str, form: str) -> None:
     plans = with_jobs(lambda session: _plans(session, specs))
     if form in ("json", "yaml"):
         output.document(plans, form)
+    elif form == "name":
+        for plan in plans:
+            click.echo(plan["name"])
     else:
         for plan in plans:
-            _print_plan(plan, "this machine" if afar is None else afar.url)
+            _print_plan(plan, None if afar is None else afar.url, wide=form == "wide")
     sys.exit(REFUSED if any(plan["refused"] for plan in plans) else 0)
 
 
@@ -80,7 +114,8 @@ async def _plan(session: Jobs, spec: TrainingJobSpec) -> dict[str, Any]:
     outputs = dict(told.outputs)
     uris = [uri for _, uri, _, _ in told.stages] + [outputs["model"]]
     places = {uri: session.place_of(uri) for uri in uris} | dict(told.stores)
-    plan: dict[str, Any] = {"name": spec.training_job_name, "place": told.place, "refused": "; ".join(errors) or None}
+    plan: dict[str, Any] = {"name": spec.training_job_name, "place": told.place}
+    plan |= {"refused": "; ".join(errors) or None, "problems": errors}
     if told.needs is not None:
         needs = told.needs
         plan |= {"image": told.image, "launcher": told.launcher, "waiting": told.waiting}
@@ -95,11 +130,12 @@ async def _plan(session: Jobs, spec: TrainingJobSpec) -> dict[str, Any]:
     return plan
 
 
-def _print_plan(plan: dict[str, Any], where: str) -> None:
-    click.echo(safe(f"{plan['name']}: on {where}, as a process"))
-    if plan["refused"]:
-        click.echo(safe(f"  refused: {plan['refused']}"))
-    else:
+def _print_plan(plan: dict[str, Any], afar: str | None, *, wide: bool) -> None:
+    place = PLACES[plan["place"]] if afar is None else f"on {afar}, as a {plan['place']}"
+    click.echo(safe(f"{plan['name']}: {place}"))
+    for reason in plan["problems"]:
+        click.echo(safe(f"  refused {reason}"))
+    if not plan["problems"]:
         click.echo(safe(f"  runs    {plan['image']}"))
     if plan.get("waiting"):
         click.echo(safe(f"  now     {plan['waiting']}"))
@@ -108,15 +144,19 @@ def _print_plan(plan: dict[str, Any], where: str) -> None:
     click.echo(safe(f"  model   {plan['model']['uri']} ({plan['model']['place']})"))
     for notice in plan["notices"]:
         click.echo(safe(f"  notice  {notice}"))
-    output.table(
-        ("  FIELD", "HERE", "REMARK"), [("  " + path, verdict, remark) for path, verdict, remark in plan["fields"]]
-    )
+    plain = [field for field in plan["fields"] if not wide and field[1:] == [HONOURED, support.PLAINLY]]
+    rows = [field for field in plan["fields"] if field not in plain]
+    if rows:
+        output.table(("FIELD", "HERE", "REMARK"), rows, indent="  ")
+    if plain:
+        more = "other field" if rows else "field"
+        click.echo(f"  {output.counted(len(plain), more)} honoured {support.PLAINLY} (-o wide lists them)")
 
 
 def _counted(stage: dict[str, Any]) -> str:
     if stage["objects"] is None:
         return "objects that cannot be counted now"
-    return f"{stage['objects']} objects, {output.size(stage['bytes'])}"
+    return f"{output.counted(stage['objects'], 'object')}, {output.size(stage['bytes'])}"
 
 
 def _plain(problem: Problem) -> dict[str, Any]:

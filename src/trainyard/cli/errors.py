@@ -51,13 +51,13 @@ def tell(problems: Iterable[Problem]) -> None:
         sys.stderr.write(line_of(problem) + "\n")
 
 
-def line_of(problem: Problem) -> str:
-    """The problem as compilers write theirs."""
+def line_of(problem: Problem, *, whole: bool = False) -> str:
+    """The problem as compilers write theirs; a long text is cut unless the whole of it is wanted."""
     where = f"{problem.position}: " if problem.position else ""
     word = "error" if problem.severity is Severity.ERROR else "notice"
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in problem.path).lstrip(".")
     hint = f" ({problem.suggestion})" if problem.suggestion else ""
-    text = problem.message if len(problem.message) <= LONGEST else f"{problem.message[:LONGEST]}…"
+    text = problem.message if whole or len(problem.message) <= LONGEST else f"{problem.message[:LONGEST]}…"
     return safe(f"{where}{word}: {f'{path}: ' if path else ''}{text}{hint}")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from trainyard.cli import output
 from trainyard.cli.options import format_option
@@ -18,6 +19,9 @@ from trainyard.model.casing import ack_name, api_name
 from trainyard.model.members import Member, Shape, members_of, paths_of
 from trainyard.model.shapes import Constraint, Items, Mapped, Number, OneOf, Structure, Text
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.resource.sentences import SENTENCES
+
+VALUES_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,38 @@ class Field:
         return shape
 
 
+class FieldPath(click.ParamType[str]):
+    """A dotted path; a shell completes it step by step, in the spelling of manifests."""
+
+    name = "field"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """The path as it is."""
+        return str(value)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """The members of what stands before the last dot that begin so; none where that is no structure."""
+        above, dot, begun = incomplete.rpartition(".")
+        try:
+            names = [ack_name(name) for name, _ in _members(field_of(above))]
+        except click.UsageError:
+            return []
+        return [CompletionItem(f"{above}{dot}{name}") for name in names if name.lower().startswith(begun.lower())]
+
+
 @click.command("explain")
-@click.argument("field", default="")
+@click.argument("field", default="", type=FieldPath())
 @format_option
 def explain_command(field: str, form: str) -> None:
     """Explain a field of the manifest, in either spelling: `trainyard explain resourceConfig.instanceType`.
 
-    It tells type, limits and both spellings, and what every place of running does with the field.
+    It tells type, limits and both spellings, and what becomes of the field where jobs run today; `-o wide` tells of
+    every place, those that are not built yet among them.
     """
     found = field_of(field)
     if form in ("json", "yaml"):
@@ -52,7 +81,7 @@ def explain_command(field: str, form: str) -> None:
     elif form == "name":
         click.echo(".".join(found.steps))
     else:
-        _print(found)
+        _print(found, wide=form == "wide")
 
 
 def field_of(text: str) -> Field:
@@ -114,7 +143,7 @@ def _plain(field: Field) -> dict[str, Any]:
     }
 
 
-def _print(field: Field) -> None:
+def _print(field: Field, *, wide: bool) -> None:
     if field.member is None:
         click.echo("TrainingJob: one CreateTrainingJob request; give it as `spec` of a manifest.")
     else:
@@ -123,19 +152,24 @@ def _print(field: Field) -> None:
                 ("Field", ".".join(field.steps)),
                 ("Manifest", _manifest_path(field)),
                 ("Type", f"{_kind(field.shape)}, {'required' if field.member.required else 'optional'}"),
-                *(("Limits", output.safe(limit)) for limit in _limits(field)),
                 ("Doc", _doc(field)),
+                *(("Limits", output.safe(limit)) for limit in _limits(field, most=None if wide else VALUES_SHOWN)),
             ]
         )
         click.echo("What becomes of it:")
-        output.table(("PLACE", "VERDICT", "REMARK"), list(_verdicts(field)), indent="  ")
+        places = [row for row in _verdicts(field) if wide or support.is_built(row[0])]
+        output.table(("PLACE", "VERDICT", "REMARK"), places, indent="  ")
     rows = [
-        (ack_name(name), name, _kind(member.shape), "required" if member.required else "")
+        (ack_name(name), _kind(member.shape), "required" if member.required else "", _doc(_below(field, member)))
         for name, member in _members(field)
     ]
     if rows:
         click.echo("Members:")
-        output.table(("MANIFEST", "API", "TYPE", ""), rows, indent="  ")
+        output.table(("MEMBER", "TYPE", "", "WHAT IT IS"), rows, indent="  ")
+
+
+def _below(field: Field, member: Member) -> Field:
+    return Field((*field.steps, member.name), member, member.shape, field.innermost.structure or field.within)
 
 
 def _manifest_path(field: Field) -> str:
@@ -147,10 +181,9 @@ def _kind(shape: Shape) -> str:
 
 
 def _doc(field: Field) -> str:
-    """The structure's own words; for a plain value those of the structure that it stands in."""
-    structure = field.innermost.structure
-    text = inspect.getdoc(structure or field.within) or ""
-    return text if structure else f"{field.within.__name__}: {text}"
+    """What the field is, else what its structure is."""
+    told = SENTENCES.get(f"{field.within.__name__}.{field.member.name}") if field.member else None
+    return told or " ".join((inspect.getdoc(field.innermost.structure or field.within) or "").split())
 
 
 def _members(field: Field) -> list[tuple[str, Member]]:
@@ -170,16 +203,17 @@ def _row_path(steps: tuple[str, ...]) -> str:
     return next((path for path in ROWS if path.replace("[]", "") == wanted), wanted)
 
 
-def _limits(field: Field) -> Iterator[str]:
+def _limits(field: Field, most: int | None = None) -> Iterator[str]:
+    """What a value must be; of a long list of values the first `most`, and how many there are."""
     shape: Shape | None = field.shape
     prefix = ""
     while shape is not None:
         if shape.constraint is not None:
-            yield from (f"{prefix}{limit}" for limit in _constraint(shape.constraint))
+            yield from (f"{prefix}{limit}" for limit in _constraint(shape.constraint, most))
         shape, prefix = shape.item, "each "
 
 
-def _constraint(constraint: Constraint) -> Iterator[str]:
+def _constraint(constraint: Constraint, most: int | None) -> Iterator[str]:
     match constraint:
         case Text():
             yield from _text(constraint)
@@ -192,7 +226,9 @@ def _constraint(constraint: Constraint) -> Iterator[str]:
             yield from (f"keys: {limit}" for limit in _text(constraint.key))
             yield from (f"values: {limit}" for limit in _text(constraint.value))
         case OneOf():
-            yield f"one of {', '.join(constraint.values)}"
+            values = ", ".join(constraint.values[:most])
+            more = most is not None and len(constraint.values) > most
+            yield f"one of {values}" + (f", … ({len(constraint.values)} in all; -o wide lists them)" if more else "")
 
 
 def _text(constraint: Text) -> Iterator[str]:

@@ -14,12 +14,12 @@ from pathlib import Path
 import click
 
 from trainyard.cli import output
-from trainyard.cli.options import AGE, format_option
+from trainyard.cli.options import AGE, format_option_without
 from trainyard.cli.sessions import with_session
 from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import ResourceNotFound
 from trainyard.model.listing import JobSummary, ListQuery
-from trainyard.wiring import examining, serving
+from trainyard.wiring import code, examining, serving
 from trainyard.wiring.home import Home
 from trainyard.wiring.listeners import KubeListener
 from trainyard.wiring.session import Session
@@ -31,42 +31,50 @@ from trainyard.wiring.session import Session
 )
 @click.option("--dry-run", is_flag=True, help="Only say which.")
 def prune_command(older_than: float, *, dry_run: bool) -> None:
-    """Delete final jobs older than a given age: records, logs, what is left of their data. Artifacts stay."""
+    """Delete final jobs older than a given age: records, logs, what is left of data and code. Artifacts stay."""
     before = SystemClock().now() - older_than
 
     async def prune(session: Session) -> tuple[int, int]:
-        at_first = await asyncio.to_thread(_bytes, session.home.attempts)
+        at_first = await asyncio.to_thread(_bytes_of_jobs, session.home)
         names = [one.name async for one in _old(session, before)]
         for name in names:
             if not dry_run:
                 with contextlib.suppress(ResourceNotFound):  # somebody else was faster
                     await session.service.delete(name)
             click.echo(f"{name} {'would be deleted' if dry_run else 'deleted'}")
-        return len(names), at_first - await asyncio.to_thread(_bytes, session.home.attempts)
+        if not dry_run:
+            in_use = code.folders_of(await session.engine.unfinished())
+            await asyncio.to_thread(code.forget, session.home.code, before=before, in_use=in_use)
+        return len(names), at_first - await asyncio.to_thread(_bytes_of_jobs, session.home)
 
     count, freed = with_session(prune)
-    click.echo(f"{count} jobs" + ("" if dry_run else f", {output.size(max(0, freed))} freed"), err=True)
+    click.echo(output.counted(count, "job") + ("" if dry_run else f", {output.size(max(0, freed))} freed"), err=True)
 
 
 @click.command("df")
-@format_option
+@format_option_without("name")
 def df_command(form: str) -> None:
     """Show what takes the home's space."""
 
-    async def measure(session: Session) -> list[tuple[str, int]]:
+    async def measure(session: Session) -> list[tuple[str, int, str]]:
         home = session.home
-        places = {"records": home.database, "attempts": home.attempts, "embedded store": home.embedded_store}
-        return [(what, await asyncio.to_thread(_bytes, path)) for what, path in places.items()]
+        places = {
+            "records": home.database, "attempts": home.attempts, "code of scripts": home.code,
+            "embedded store": home.embedded_store,
+        }  # fmt: skip
+        return [(what, await asyncio.to_thread(_bytes, path), str(path)) for what, path in places.items()]
 
     sizes = with_session(measure)
     if form in ("json", "yaml"):
-        output.document([{"what": what, "bytes": count} for what, count in sizes], form)
+        output.document([{"what": what, "bytes": count, "path": path} for what, count, path in sizes], form)
     else:
-        output.table(("WHAT", "SIZE"), [(what, output.size(count)) for what, count in sizes])
+        rows = [(what, output.size(count), path) for what, count, path in sizes]
+        header = ("WHAT", "SIZE", *(("PATH",) if form == "wide" else ()))
+        output.table(header, [row[: len(header)] for row in rows])
 
 
 @click.command("doctor")
-@format_option
+@format_option_without("wide", "name")
 def doctor_command(form: str) -> None:
     """Check this machine and say where everything is. Exit status 1 if something cannot work."""
 
@@ -168,6 +176,10 @@ async def _old(session: Session, before: float) -> AsyncIterator[JobSummary]:
         token = page.token
         if token is None:
             return
+
+
+def _bytes_of_jobs(home: Home) -> int:
+    return _bytes(home.attempts) + _bytes(home.code)
 
 
 def _bytes(path: Path) -> int:

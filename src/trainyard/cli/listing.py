@@ -60,7 +60,7 @@ def _page(query: ListQuery) -> Page[JobSummary]:
 
 
 def _plain(one: JobSummary) -> dict[str, object]:
-    """A TrainingJobSummary of ListTrainingJobs."""
+    """A TrainingJobSummary of ListTrainingJobs; what we add stands under `trainyard`."""
     wire: dict[str, object] = {
         "TrainingJobName": one.name, "TrainingJobArn": one.arn, "CreationTime": moment(one.created_at),
         "LastModifiedTime": moment(one.modified_at), "TrainingJobStatus": str(one.status),
@@ -68,13 +68,22 @@ def _plain(one: JobSummary) -> dict[str, object]:
     }  # fmt: skip
     if one.ended_at is not None:
         wire["TrainingEndTime"] = moment(one.ended_at)
+    if one.unobserved_since is not None:
+        wire["trainyard"] = {"unobservedSince": moment(one.unobserved_since)}
     return wire
+
+
+def _doing(one: JobSummary, now: float) -> str:
+    """The secondary status; of a run that cannot be observed also how old it is."""
+    if one.unobserved_since is None:
+        return str(one.secondary)
+    return f"{one.secondary} (not observed for {output.span(now - one.unobserved_since)})"
 
 
 def _print(items: Sequence[JobSummary], *, wide: bool) -> None:
     now = SystemClock().now()
     header = ["NAME", "SECONDARY-STATUS", "STATUS", "AGE"]
-    rows = [[one.name, str(one.secondary), str(one.status), output.span(now - one.created_at)] for one in items]
+    rows = [[one.name, _doing(one, now), str(one.status), output.span(now - one.created_at)] for one in items]
     if wide:
         header += ["INSTANCE", "IMAGE", "FAILURE-REASON"]
         rows = [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
+import re
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import click
@@ -40,6 +43,8 @@ VERBS = {
     "version": ("keeping", "Show the versions of what matters here."),
 }
 SERVICE = "trainyard.service"  # where a context keeps the ServiceOption
+GARBAGE = 50_000  # new objects between collections: imports make many objects and no garbage
+REGION, ACCOUNT = "[a-z0-9]+(-[a-z0-9]+)+", "[0-9]{12}"  # as in trainyard.toml
 UNREAD = 141  # as a shell tells SIGPIPE
 ALIASES = {"ls": "list", "ps": "list", "get": "describe"}
 
@@ -96,10 +101,21 @@ class Verbs(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
 
 
+def _spelt(pattern: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """A check of an option's spelling: what it names becomes part of every job's ARN."""
+
+    def checked(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(pattern, value):
+            raise click.BadParameter(f"{value!r} must match {pattern}.")
+        return value
+
+    return checked
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--home", envvar="TRAINYARD_HOME", help="Where state lives.")
-@click.option("--region", help="The region that names are unique in.")
-@click.option("--account", help="The account that names are unique in.")
+@click.option("--home", envvar="TRAINYARD_HOME", type=click.Path(file_okay=False), help="Where state lives.")
+@click.option("--region", callback=_spelt(REGION), help="The region that names are unique in, such as us-east-1.")
+@click.option("--account", callback=_spelt(ACCOUNT), help="The account that names are unique in: twelve digits.")
 @click.option("--service", envvar="TRAINYARD_SERVICE", metavar="URL", help="Another Trainyard's jobs: https://….")
 @click.option("--service-token-file", envvar="TRAINYARD_SERVICE_TOKEN_FILE", metavar="FILE", help="The token for it.")
 @click.option(
@@ -129,6 +145,8 @@ def main() -> None:
     """Run the command; every error is a sentence and an exit status, never a traceback."""
     if sys.platform == "win32":
         sys.exit("Trainyard does not run on Windows; use WSL.")
+    gc.set_threshold(GARBAGE)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         # Without standalone mode click returns the status of an Exit; commands return nothing.
         status = trainyard(standalone_mode=False)

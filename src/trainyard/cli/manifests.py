@@ -9,13 +9,16 @@ from typing import Any
 
 import click
 
+from trainyard.cli.output import counted, safe, size
 from trainyard.lifecycle.admission.admit import admit
 from trainyard.model.errors import InvalidJob, ValidationRefused
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.resource.manifest import Document, read_manifests
+from trainyard.wiring.code import Code, survey
 
 ROLE = "arn:aws:iam::000000000000:role/trainyard-local"
+_LEFT_OUT_SHOWN = 6
 CODE = "/opt/ml/input/data/code"
 
 
@@ -51,14 +54,29 @@ def specs_of(name: str, *, travels: bool = False) -> list[TrainingJobSpec]:
     return specs
 
 
-def script_request(
-    script: str, channels: tuple[str, ...], arguments: tuple[str, ...], name: str | None
-) -> dict[str, Any]:
-    """The request that runs a script in the caller's own Python, in the API's spelling."""
+def code_of(script: str, channels: tuple[str, ...]) -> Code:
+    """What goes along with a script: its folder, but for what is no code and what its channels give it."""
     path = Path(script).absolute()
+    if not path.is_file():
+        raise click.UsageError(f"There is no script {script}." if not path.exists() else f"{script} is no file.")
+    given = (_named(text)[1] for text in channels)
+    return survey(path, [Path(place).absolute() for place in given if "://" not in place])
+
+
+def code_words(code: Code) -> str:
+    """`code: 3 files, 4.1 kB of /home/me/project (left out: .git, .venv)`."""
+    names = [*code.left_out[:_LEFT_OUT_SHOWN], *(["…"] if len(code.left_out) > _LEFT_OUT_SHOWN else [])]
+    behind = f" (left out: {', '.join(names)})" if names else ""
+    return safe(f"code: {counted(len(code.files), 'file')}, {size(code.size)} of {code.folder}{behind}")
+
+
+def script_request(
+    script: str, code: str, channels: tuple[str, ...], arguments: tuple[str, ...], name: str | None
+) -> dict[str, Any]:
+    """The request that runs a script in the caller's own Python, in the API's spelling; `code` is its folder's URI."""
     hyperparameters = {key: _as_json(value) for key, value in _pairs(arguments).items()}
-    program = {"sagemaker_program": json.dumps(path.name), "sagemaker_submit_directory": json.dumps(CODE)}
-    inputs = [_channel("code", f"file://{path.parent}/"), *(_given_channel(channel) for channel in channels)]
+    program = {"sagemaker_program": json.dumps(Path(script).name), "sagemaker_submit_directory": json.dumps(CODE)}
+    inputs = [_channel("code", code), *(_given_channel(channel) for channel in channels)]
     return {
         "TrainingJobName": name or "",
         "RoleArn": ROLE,
@@ -79,10 +97,15 @@ def admitted(request: dict[str, Any], name: str) -> TrainingJobSpec:
     return admission.spec
 
 
-def _given_channel(text: str) -> dict[str, Any]:
-    name, equals, place = text.partition("=")
-    if not equals or not name or not place:
+def _named(text: str) -> tuple[str, str]:
+    name, _, place = text.partition("=")
+    if not name or not place:
         raise click.UsageError(f"--channel wants NAME=PATH or NAME=URI, not {text!r}.")
+    return name, place
+
+
+def _given_channel(text: str) -> dict[str, Any]:
+    name, place = _named(text)
     if "://" in place:
         return _channel(name, place)
     path = Path(place).absolute()

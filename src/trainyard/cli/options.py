@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-FORMATS = click.Choice(["table", "wide", "json", "yaml", "name"])
-format_option = click.option(
-    "-o", "--output", "form", type=FORMATS, default="table", help="How to print: for people, machines or scripts."
-)
+F = TypeVar("F", bound=Callable[..., Any])
+FORMS = ("table", "wide", "json", "yaml", "name")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -56,6 +55,14 @@ class JobName(click.ParamType[str]):
             return []
 
 
+def format_option_without(*meaningless: str) -> Callable[[F], F]:
+    """`-o`, but for the forms that would tell nothing of their own: those are refused, not printed as another one."""
+    forms = click.Choice([form for form in FORMS if form not in meaningless])
+    told = "How to print: for people, machines or scripts."
+    return click.option("-o", "--output", "form", type=forms, default="table", help=told)
+
+
+format_option = format_option_without()
 AGE = Age()
 JOB = JobName()
 

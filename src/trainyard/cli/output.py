@@ -103,15 +103,9 @@ def document(value: Any, form: str) -> None:
     if form == "json":
         click.echo(json.dumps(value, indent=2, ensure_ascii=False))
         return
-    import io
+    from trainyard.resource.manifest import as_yaml
 
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    text = io.StringIO()
-    yaml.dump(value, text)
-    click.echo(text.getvalue(), nl=False)
+    click.echo(as_yaml(value), nl=False)
 
 
 def moment(at: float | None) -> str:
@@ -140,6 +134,11 @@ def exact_span(seconds: float) -> str:
     if seconds >= 60:
         return span(seconds)
     return f"{seconds:.1f}s" if seconds >= 1 else f"{max(0.0, seconds) * 1000:.0f}ms"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 object`, `2 objects`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def size(count: float) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from trainyard.cli.manifests import admitted, renamed, script_request, specs_of
+from trainyard.cli.manifests import admitted, code_of, code_words, renamed, script_request, specs_of
 from trainyard.cli.options import JOB
 from trainyard.cli.output import safe
 from trainyard.cli.reading import last_lines, print_line
@@ -18,11 +18,13 @@ from trainyard.cli.watching import EXIT, LEFT, final, outcome, watch
 from trainyard.lifecycle import naming
 from trainyard.model.listing import ListQuery
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.wiring.code import keep
+from trainyard.wiring.home import Home
 from trainyard.wiring.session import Jobs
 
 
 @click.command("run")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH", help="An input of a script.")
 @click.option("--name", help="The job's name instead of the manifest's.")
@@ -43,8 +45,11 @@ def run_command(
                 f"{file} lies on this machine, which {afar.url} cannot read: put it where that one finds it, and name "
                 "it in a manifest (`trainyard init --script` prints one)."
             )
-        request = script_request(file, channels, arguments, name)
-        specs = [admitted(request, name or _generated(Path(file).stem))]
+        specs = [_script(file, channels, arguments, name or _generated(Path(file).stem))]
+    elif _is_script(file):
+        raise click.UsageError(f"{file} is a script of another kind; `run` takes FILE.py or a manifest that names it.")
+    elif channels or arguments:
+        raise click.UsageError(f"--channel and arguments are a script's; {file} is read as a manifest.")
     else:
         specs = [
             spec if spec.training_job_name else renamed(spec, _generated("job"))
@@ -84,6 +89,24 @@ def wait_command(name: str, timeout: float | None) -> None:
         return EXIT[str(job.description.training_job_status)]
 
     sys.exit(with_jobs(wait, lead=True))
+
+
+def _is_script(file: str) -> bool:
+    """Whether a file says itself what runs it: no manifest begins so."""
+    path = Path(file)
+    if not path.is_file():
+        return False
+    with path.open("rb") as opened:
+        return opened.read(2) == b"#!"
+
+
+def _script(file: str, channels: tuple[str, ...], arguments: tuple[str, ...], name: str) -> TrainingJobSpec:
+    """The job of a script, whose code is kept as it is now."""
+    found = code_of(file, channels)
+    home = Home.open(click.get_current_context().find_root().obj["home"])
+    request = script_request(file, f"file://{keep(found, home.code)}/", channels, arguments, name)
+    click.echo(code_words(found), err=True)
+    return admitted(request, name)
 
 
 async def _run(session: Jobs, specs: list[TrainingJobSpec], *, again: bool, detach: bool) -> int:

@@ -174,9 +174,15 @@ class _View:
         if status == "Failed":
             click.echo(f"Look further with: trainyard describe {self._name}; trainyard logs {self._name}", err=True)
         elif told.training_start_time is not None:
-            click.echo(f"model: {told.model_artifacts.s3_model_artifacts}")
-            click.echo(f"Fetch it with: trainyard artifacts {self._name} --to FOLDER", err=True)
+            await self._tell_model(told.model_artifacts.s3_model_artifacts)
         return EXIT[status]
+
+    async def _tell_model(self, uri: str) -> None:
+        if await self._session.holds(uri):
+            click.echo(f"model: {uri}")
+            click.echo(f"Fetch it with: trainyard artifacts {self._name} --to FOLDER", err=True)
+        else:
+            click.echo("It wrote no model: /opt/ml/model was empty at its end.", err=True)
 
     async def _tell_news(self, job: Job) -> None:
         """New transitions and lines, each where it belongs in time; the last transition of all comes last."""

@@ -56,6 +56,7 @@ def summary_of(record: JobRecord) -> JobSummary:
         failure_reason=record.failure_reason,
         image=record.placement.image,
         instance=instance_of(record.spec),
+        unobserved_since=record.unobserved.since if record.unobserved and record.is_unfinished else None,
     )
 
 

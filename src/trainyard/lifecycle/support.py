@@ -16,6 +16,7 @@ from trainyard.lifecycle.support_rows import HONOURED, PLACES, REFUSED, ROWS, Ro
 from trainyard.model.problems import Problem
 from trainyard.model.spec import TrainingJobSpec
 
+PLAINLY = "as the service does"  # the remark of a field of which nothing else is to be said
 _NOT_BUILT = {
     "container": "running in a container engine is not built yet",
     "kubernetes": "running on a Kubernetes cluster is not built yet",
@@ -43,6 +44,11 @@ def refusals(spec: TrainingJobSpec, place: str) -> list[Problem]:
         for path, verdict, remark in _judged(spec, place)
         if verdict == REFUSED
     ]
+
+
+def is_built(place: str) -> bool:
+    """Whether jobs can run there today."""
+    return place not in _NOT_BUILT
 
 
 def cell(path: str, place: str) -> tuple[str, str]:
@@ -108,7 +114,7 @@ def _verdict(row: Row, value: Any, wire: Mapping[str, Any], place: str) -> tuple
     for case in row.cases:
         if case.when(value, wire):
             return case.verdict, case.remark
-    return row.verdict, row.remark or ("" if row.verdict != HONOURED else "as the service does")
+    return row.verdict, row.remark or ("" if row.verdict != HONOURED else PLAINLY)
 
 
 def _rows(place: str) -> Mapping[str, Row]:

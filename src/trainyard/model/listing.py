@@ -12,7 +12,10 @@ from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
-    """One line of a list. Times in seconds since the epoch."""
+    """One line of a list. Times in seconds since the epoch.
+
+    unobserved_since: since when the run of an unfinished job cannot be observed; None while it can.
+    """
 
     name: str
     arn: str
@@ -24,6 +27,7 @@ class JobSummary:
     failure_reason: str | None = None
     instance: str = ""
     image: str = ""
+    unobserved_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

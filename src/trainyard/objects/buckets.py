@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.model.errors import ValidationRefused
-from trainyard.objects.endpoints import EndpointStore
 from trainyard.objects.folders import EscapedLayout, FolderStore, PlainLayout
 from trainyard.ports.objects import ObjectInfo, ObjectStore
 
@@ -130,6 +129,8 @@ def _bucket_store(bucket: str, base: str, route: Route) -> ObjectStore:
         return FolderStore(Path(route.folder), base, PlainLayout(), create=False)
     if route.embedded is not None:
         return FolderStore(Path(route.embedded) / bucket, base, EscapedLayout(), create=True)
+    from trainyard.objects.endpoints import EndpointStore  # noqa: PLC0415 - folders alone do not load the client
+
     return EndpointStore(
         bucket, endpoint=route.endpoint, region=route.region, credentials=route.credentials, anonymous=route.anonymous
     )

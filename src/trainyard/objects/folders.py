@@ -166,7 +166,8 @@ class FolderStore:
         return ObjectInfo(uri=self._base + key, size=status.st_size, etag=etag, modified=round(status.st_mtime, 3))
 
     def _keys(self, prefix: str) -> Iterator[str]:
-        for path in _files(self._start(prefix)):
+        begun = prefix.rpartition("/")[2] if isinstance(self._layout, PlainLayout) else ""
+        for path in _files(self._start(prefix), begun):
             key = self._layout.key_of(path.relative_to(self._root).as_posix())
             if key is not None and key.startswith(prefix):
                 yield key
@@ -180,12 +181,13 @@ class FolderStore:
         return self._root / (path.removesuffix(_LEAF) if isinstance(self._layout, EscapedLayout) else path)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, begun: str = "") -> Iterator[Path]:
+    """Files below a folder; of its own entries only those whose names begin so, for the others may be a whole disk."""
     try:
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return
-    for entry in entries:
+    for entry in (entry for entry in entries if entry.name.startswith(begun)):
         if entry.is_dir(follow_symlinks=False):
             yield from _files(Path(entry.path))
         elif entry.is_file():

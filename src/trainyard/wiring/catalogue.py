@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from importlib import metadata
 from pathlib import Path
 
 from trainyard.model.problems import Problem
@@ -102,6 +101,8 @@ def _installed(module: str) -> bool:
 
 
 def _version(*distributions: str) -> str:
+    from importlib import metadata
+
     for name in distributions:
         try:
             return metadata.version(name)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from trainyard.kit.unpacking import UnsafeArchive, unpack
 from trainyard.model.errors import ValidationRefused
+from trainyard.model.status import TrainingJobStatus
 from trainyard.ports.objects import ObjectInfo, ObjectStore
 from trainyard.ports.service import TrainingService
 
@@ -54,17 +54,21 @@ async def fetch_model(
 ) -> list[Path]:
     """A job's model in a folder, unpacked; returns the files. Raises ValidationRefused where there is none."""
     uri = (await service.describe(name)).description.model_artifacts.s3_model_artifacts
-    whole = await objects.head(uri) if uri.endswith(".tar.gz") else None
-    found = [whole] if whole else [info async for info in objects.list(f"{uri}/")]
+    found = await model_at(objects, uri)
     if not found:
-        status = (await service.describe(name)).description.training_job_status
-        raise ValidationRefused(
-            f"{name} has no model at {uri}: its status is {status}, and a job writes it at its end."
-        )
+        status = TrainingJobStatus((await service.describe(name)).description.training_job_status)
+        why = "it wrote none" if status.is_final else "a job writes it at its end"
+        raise ValidationRefused(f"{name} has no model at {uri}: its status is {status}, and {why}.")
     folder.mkdir(parents=True, exist_ok=True)
-    if whole is None:
-        return await download(objects, found, f"{uri}/", folder, tally)
-    return await _unpacked(objects, whole, folder, tally)
+    if found[0].uri == uri:
+        return await _unpacked(objects, found[0], folder, tally)
+    return await download(objects, found, f"{uri}/", folder, tally)
+
+
+async def model_at(objects: ObjectStore, uri: str) -> list[ObjectInfo]:
+    """The objects of a model: its archive, else what was uploaded file by file; none where a job wrote none."""
+    whole = await objects.head(uri) if uri.endswith(".tar.gz") else None
+    return [whole] if whole else [info async for info in objects.list(f"{uri}/")]
 
 
 async def fetch_prefix(objects: ObjectStore, uri: str, folder: Path, tally: Tally) -> list[Path]:
@@ -113,6 +117,8 @@ async def upload(objects: ObjectStore, source: Path, uri: str, tally: Tally) -> 
 
 
 async def _unpacked(objects: ObjectStore, info: ObjectInfo, folder: Path, tally: Tally) -> list[Path]:
+    from trainyard.kit.unpacking import UnsafeArchive, unpack
+
     archive = folder / ".model.tar.gz"
     tally.expect([info.size])
     tally.begin(folder)

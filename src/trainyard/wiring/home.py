@@ -74,6 +74,11 @@ class Home:
         return self.path / "attempts"
 
     @property
+    def code(self) -> Path:
+        """What went along with scripts, one folder for all jobs whose code is the same."""
+        return self.path / "code"
+
+    @property
     def embedded_store(self) -> Path:
         """Buckets that live nowhere else."""
         return self.path / "s3"

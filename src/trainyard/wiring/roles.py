@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import importlib.util
 import os
 from collections.abc import Mapping
@@ -79,6 +78,8 @@ def _profile(name: str) -> Mapping[str, str]:
 
 
 def _section(path: str, name: str) -> Mapping[str, str]:
+    import configparser
+
     parser = configparser.RawConfigParser()
     try:
         parser.read(os.path.expanduser(path), encoding="utf-8")

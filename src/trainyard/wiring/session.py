@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from trainyard.agent.metrics import Re2Scanners
 from trainyard.kit import detached
 from trainyard.kit.clock import SystemClock
-from trainyard.model.errors import ValidationRefused
+from trainyard.model.errors import TrainyardError, ValidationRefused
 from trainyard.model.keys import Scope
 from trainyard.model.problems import Problem
 from trainyard.model.record import Placement
@@ -68,6 +68,10 @@ class Jobs(Protocol):
         """Where an object's bytes are, in words."""
         ...
 
+    async def holds(self, uri: str) -> bool:
+        """Whether a model is there; True where we may not look, for the job could."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -95,6 +99,15 @@ class Session:
     def place_of(self, uri: str) -> str:
         """Where an object's bytes are, in words."""
         return self.objects.place_of(uri)
+
+    async def holds(self, uri: str) -> bool:
+        """Whether a model is there; True where we may not look, for the job could."""
+        from trainyard.wiring.fetching import model_at
+
+        try:
+            return bool(await model_at(self.objects, uri))
+        except TrainyardError:
+            return True
 
 
 @asynccontextmanager

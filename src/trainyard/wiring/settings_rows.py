@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 KINDS = {
     "text": "text",
@@ -71,133 +73,166 @@ TABLES = {
     ),
 }
 
-SETTINGS = (
-    Setting(
-        table="", key="default_store", kind="text", choices=("embedded", "amazon"), default="embedded",
-        example='"embedded"',
-        meaning="Where s3:// goes for buckets without a table of their own: a folder of this home, or Amazon S3",
+
+def _of(kind: str) -> Callable[..., Setting]:
+    """Makes settings of a kind: key, example and meaning, then what else there is to say of one."""
+
+    def setting(key: str, example: str, meaning: str, **more: Any) -> Setting:
+        return Setting(table="", key=key, kind=kind, example=example, meaning=meaning, **more)
+
+    return setting
+
+
+def _in(table: str, *settings: Setting) -> tuple[Setting, ...]:
+    return tuple(replace(setting, table=table) for setting in settings)
+
+
+_text, _number, _whole, _switch, _texts, _words = map(_of, KINDS)
+
+SETTINGS: tuple[Setting, ...] = (
+    *_in(
+        "",
+        _text(
+            "default_store",
+            '"embedded"',
+            "Where s3:// goes for buckets without a table of their own: a folder of this home, or Amazon S3",
+            default="embedded",
+            choices=("embedded", "amazon"),
+        ),
+        _text(
+            "unknown_role",
+            '"allow"',
+            "A job whose role has no table here runs without credentials, or is refused",
+            default="allow",
+            choices=("allow", "refuse"),
+        ),
     ),
-    Setting(
-        table="", key="unknown_role", kind="text", choices=("allow", "refuse"), default="allow", example='"allow"',
-        meaning="A job whose role has no table here runs without credentials, or is refused",
+    *_in(
+        "defaults",
+        _text("account", '"000000000000"', "The account, twelve digits", default="000000000000", pattern="[0-9]{12}"),
+        _text("region", '"us-east-1"', "The region", default="us-east-1", pattern="[a-z0-9]+(-[a-z0-9]+)+"),
     ),
-    Setting(
-        table="defaults", key="account", kind="text", default="000000000000", example='"000000000000"',
-        pattern="[0-9]{12}", meaning="The account, twelve digits",
+    *_in(
+        "capacity",
+        _number("cpus", "2.0", "vCPUs", default="those of this machine", above=0),
+        _number("memory_gib", "8.0", "Memory, in GiB", default="that of this machine", above=0),
+        _whole("gpus", "0", "GPUs", default="those of this machine", least=0),
+        _text(
+            "oversize",
+            '"refuse"',
+            "An instance type larger than this runs at this size, with a notice, or is refused",
+            default="run",
+            choices=("run", "refuse"),
+        ),
     ),
-    Setting(
-        table="defaults", key="region", kind="text", default="us-east-1", example='"us-east-1"',
-        pattern="[a-z0-9]+(-[a-z0-9]+)+", meaning="The region",
+    *_in(
+        "process",
+        _text(
+            "opt_ml",
+            '"link"',
+            "Where the system gives a program no /opt/ml of its own (a pod): make /opt/ml a link to the job's, and run "
+            "one job at a time",
+            default="private",
+            choices=("private", "link"),
+        ),
     ),
-    Setting(
-        table="capacity", key="cpus", kind="number", above=0, default="those of this machine", example="2.0",
-        meaning="vCPUs",
+    *_in(
+        "logs",
+        _whole(
+            "cap_bytes",
+            "1073741824",
+            "The most that is kept of one log; its middle is freed first",
+            default="1 GiB",
+            least=1 << 20,
+        ),
     ),
-    Setting(
-        table="capacity", key="memory_gib", kind="number", above=0, default="that of this machine", example="8.0",
-        meaning="Memory, in GiB",
+    *_in(
+        "metrics",
+        _number(
+            "usage_interval_seconds",
+            "10.0",
+            "Seconds between looks at a host's CPU, memory and disk",
+            default="10",
+            above=0,
+        ),
     ),
-    Setting(
-        table="capacity", key="gpus", kind="whole", least=0, default="those of this machine", example="0",
-        meaning="GPUs",
+    *_in(
+        "buckets.*",
+        _text("folder", '"/data/my-data"', "The folder whose files are the bucket's objects"),
+        _switch("embedded", "true", "true: in the embedded store, whatever default_store says"),
+        _text("endpoint", '"https://s3.example.org"', "An S3-compatible endpoint", pattern="https?://.+"),
+        _text(
+            "region",
+            '"us-east-1"',
+            "The region that requests to the endpoint or to Amazon S3 are signed for",
+            default="us-east-1",
+        ),
+        _text(
+            "access_key",
+            '"…"',
+            "The key that requests are signed with, beside its secret_key",
+            default="those of the job's role",
+        ),
+        _text("secret_key", '"…"', "The secret of access_key"),
     ),
-    Setting(
-        table="capacity", key="oversize", kind="text", choices=("run", "refuse"), default="run", example='"refuse"',
-        meaning="An instance type larger than this runs at this size, with a notice, or is refused",
+    *_in(
+        "images.*",
+        _texts("command", '["/usr/bin/python3", "/opt/train.py"]', "What is started, before the job's own arguments"),
+        _text("python", '"/opt/venv/bin/python"', "The interpreter that runs the job's script; in place of command"),
+        _words("env", '{ OMP_NUM_THREADS = "2" }', "Variables of its programs; the job's own go before them"),
     ),
-    Setting(
-        table="process", key="opt_ml", kind="text", choices=("private", "link"), default="private", example='"link"',
-        meaning="Where the system gives a program no /opt/ml of its own (a pod): make /opt/ml a link to the job's, and "
-        "run one job at a time",
+    *_in(
+        "networks.*",
+        _texts("subnets", '["subnet-1"]', "Subnets that mean this network", default="required"),
+        _texts(
+            "security_groups",
+            '["sg-1"]',
+            "Security groups that mean this network; a job's subnets and groups must all be of one network",
+            default="required",
+        ),
+        _text(
+            "access",
+            '"peers"',
+            "This machine's own network, none at all, or the listed peers and nothing else",
+            default="host",
+            choices=("host", "none", "peers"),
+        ),
+        _texts(
+            "peers",
+            '["db.example.org:5432", "10.0.0.0/8:443"]',
+            'host:port, address:port or network:port, reached over TCP; with access = "peers"',
+        ),
     ),
-    Setting(
-        table="logs", key="cap_bytes", kind="whole", least=1 << 20, default="1 GiB", example="1073741824",
-        meaning="The most that is kept of one log; its middle is freed first",
+    *_in(
+        "roles.*",
+        _text("access_key", '"…"', "The role's key, beside its secret_key"),
+        _text("secret_key", '"…"', "The secret of access_key"),
+        _text("session_token", '"…"', "The token of a temporary access_key"),
+        _text(
+            "profile", '"research"', "In place of keys: a profile of the AWS configuration of whoever runs the engine"
+        ),
+        _text("credentials", '"none"', "In place of keys: known, and without credentials", choices=("none",)),
+        _text("region", '"us-east-1"', "The region that the program's AWS clients use", default="the job's"),
+        _text(
+            "endpoint",
+            '"http://127.0.0.1:5000"',
+            "The endpoint that the program's AWS clients use",
+            default="Amazon's",
+            pattern="https?://.+",
+        ),
     ),
-    Setting(
-        table="metrics", key="usage_interval_seconds", kind="number", above=0, default="10", example="10.0",
-        meaning="Seconds between looks at a host's CPU, memory and disk",
+    *_in(
+        "webhook",
+        _text(
+            "url",
+            '"https://example.com/jobs"',
+            "Where events are posted, in order, until they are taken (2xx) or refused for good (4xx)",
+            pattern="https?://.+",
+        ),
+        _text(
+            "secret_file",
+            '"/etc/trainyard/webhook.secret"',
+            "A file whose content signs each body: X-Trainyard-Signature: sha256=HMAC",
+        ),
     ),
-    Setting(
-        table="webhook", key="url", kind="text", example='"https://example.com/jobs"', pattern=r"https?://.+",
-        meaning="Where events are posted, in order, until they are taken (2xx) or refused for good (4xx)",
-    ),
-    Setting(
-        table="webhook", key="secret_file", kind="text", example='"/etc/trainyard/webhook.secret"',
-        meaning="A file whose content signs each body: X-Trainyard-Signature: sha256=HMAC",
-    ),
-    Setting(
-        table="buckets.*", key="folder", kind="text", example='"/data/my-data"',
-        meaning="The folder whose files are the bucket's objects",
-    ),
-    Setting(
-        table="buckets.*", key="embedded", kind="switch", example="true",
-        meaning="true: in the embedded store, whatever default_store says",
-    ),
-    Setting(
-        table="buckets.*", key="endpoint", kind="text", pattern="https?://.+", example='"https://s3.example.org"',
-        meaning="An S3-compatible endpoint",
-    ),
-    Setting(
-        table="buckets.*", key="region", kind="text", default="us-east-1", example='"us-east-1"',
-        meaning="The region that requests to the endpoint or to Amazon S3 are signed for",
-    ),
-    Setting(
-        table="buckets.*", key="access_key", kind="text", default="those of the job's role", example='"…"',
-        meaning="The key that requests are signed with, beside its secret_key",
-    ),
-    Setting(table="buckets.*", key="secret_key", kind="text", example='"…"', meaning="The secret of access_key"),
-    Setting(
-        table="images.*", key="command", kind="texts", example='["/usr/bin/python3", "/opt/train.py"]',
-        meaning="What is started, before the job's own arguments",
-    ),
-    Setting(
-        table="images.*", key="python", kind="text", example='"/opt/venv/bin/python"',
-        meaning="The interpreter that runs the job's script; in place of command",
-    ),
-    Setting(
-        table="images.*", key="env", kind="words", example='{ OMP_NUM_THREADS = "2" }',
-        meaning="Variables of its programs; the job's own go before them",
-    ),
-    Setting(
-        table="networks.*", key="subnets", kind="texts", example='["subnet-1"]', default="required",
-        meaning="Subnets that mean this network",
-    ),
-    Setting(
-        table="networks.*", key="security_groups", kind="texts", example='["sg-1"]', default="required",
-        meaning="Security groups that mean this network; a job's subnets and groups must all be of one network",
-    ),
-    Setting(
-        table="networks.*", key="access", kind="text", choices=("host", "none", "peers"), default="host",
-        example='"peers"', meaning="This machine's own network, none at all, or the listed peers and nothing else",
-    ),
-    Setting(
-        table="networks.*", key="peers", kind="texts", example='["db.example.org:5432", "10.0.0.0/8:443"]',
-        meaning='host:port, address:port or network:port, reached over TCP; with access = "peers"',
-    ),
-    Setting(
-        table="roles.*", key="access_key", kind="text", example='"…"',
-        meaning="The role's key, beside its secret_key",
-    ),
-    Setting(table="roles.*", key="secret_key", kind="text", example='"…"', meaning="The secret of access_key"),
-    Setting(
-        table="roles.*", key="session_token", kind="text", example='"…"',
-        meaning="The token of a temporary access_key",
-    ),
-    Setting(
-        table="roles.*", key="profile", kind="text", example='"research"',
-        meaning="In place of keys: a profile of the AWS configuration of whoever runs the engine",
-    ),
-    Setting(
-        table="roles.*", key="credentials", kind="text", choices=("none",), example='"none"',
-        meaning="In place of keys: known, and without credentials",
-    ),
-    Setting(
-        table="roles.*", key="region", kind="text", default="the job's", example='"us-east-1"',
-        meaning="The region that the program's AWS clients use",
-    ),
-    Setting(
-        table="roles.*", key="endpoint", kind="text", pattern="https?://.+", default="Amazon's",
-        example='"http://127.0.0.1:5000"', meaning="The endpoint that the program's AWS clients use",
-    ),
-)  # fmt: skip
+)

@@ -29,11 +29,8 @@ class Planning:
     async def plan(self, key: JobKey, spec: TrainingJobSpec) -> Plan:
         """The whole plan; `problems` tells every error that would refuse the job."""
         problems = list(objections(spec))
-        placement: Placement | None = None
-        try:
-            placement = await self.preflight.place_of(spec)
-        except ServiceError as error:
-            problems.append(Problem(path=(), message=str(error), code=error.code))
+        placement, faults = await self._placed(spec)
+        problems += faults
         objects = await self._objects(spec)
         outputs = (("model", naming.model_uri(spec)), ("output", naming.output_uri(spec)))
         stages = await _stages(objects, spec)
@@ -53,6 +50,15 @@ class Planning:
             waiting=await self._waiting(key, spec, placement) if placement else None,
             notices=placement.notices if placement else (),
         )
+
+    async def _placed(self, spec: TrainingJobSpec) -> tuple[Placement | None, list[Problem]]:
+        placement, problems = await self.preflight.judged(spec)
+        if placement is None:
+            return None, problems
+        try:
+            return await self.preflight.sized(spec, placement), []
+        except ServiceError as error:
+            return None, [Problem(path=("ResourceConfig", "InstanceType"), message=str(error), code=error.code)]
 
     async def _objects(self, spec: TrainingJobSpec) -> ObjectStore | None:
         """The store as the job's role sees it; None for a role that is refused."""

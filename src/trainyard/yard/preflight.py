@@ -37,47 +37,68 @@ class Preflight:
 
     async def place_of(self, spec: TrainingJobSpec) -> Placement:
         """Where it will run. Raises ValidationRefused or ResourceLimitExceeded with what to do about it."""
-        self.check_fields(spec)
-        notices = await self._check_metrics(spec)
+        placement, problems = await self.judged(spec)
+        if placement is None:
+            raise ValidationRefused(_joined(problems))
+        return await self.sized(spec, placement)
+
+    async def judged(self, spec: TrainingJobSpec) -> tuple[Placement | None, list[Problem]]:
+        """The place, not yet cut to this machine's size; where there is none, everything that stands against it."""
+        regexes = await self._regexes(spec)
         resolution = await self.runtime.resolve(spec)
-        if resolution.placement is None:
-            raise ValidationRefused("; ".join(problem.message for problem in resolution.problems))
-        await self._check_channels(spec)
+        problems = [
+            *self.refusals(spec, self.place),
+            *(problem for problem in regexes if problem.severity is Severity.ERROR),
+            *(resolution.problems if resolution.placement is None else ()),
+            *await self._missing(spec),
+        ]
+        if problems or resolution.placement is None:
+            return None, problems
+        told = tuple(problem.message for problem in regexes)
         placement = resolution.placement
-        if notices:
-            placement = replace(placement, notices=(*placement.notices, *notices))
-        sized = await self._sized(spec, placement)
-        return replace(sized, needs=await self.runtime.capacity()) if self.one_at_a_time else sized
+        return replace(placement, notices=(*placement.notices, *told)) if told else placement, []
 
     def check_fields(self, spec: TrainingJobSpec) -> None:
         """Refuse what this place does not do. Raises ValidationRefused."""
         refused = list(self.refusals(spec, self.place))
         if refused:
-            raise ValidationRefused("; ".join(problem.message for problem in refused))
+            raise ValidationRefused(_joined(refused))
 
-    async def _check_metrics(self, spec: TrainingJobSpec) -> tuple[str, ...]:
-        """What is to be known of the regexes. Raises ValidationRefused for what is none."""
+    async def _regexes(self, spec: TrainingJobSpec) -> Sequence[Problem]:
+        """What is to be known of the metrics' regexes: notices, and errors for what is none."""
         algorithm = spec.algorithm_specification
         given = [(one.name, one.regex) for one in (algorithm.metric_definitions if algorithm else None) or ()]
-        if not given:
-            return ()
-        problems = await asyncio.to_thread(self.scanners.check, given)
-        faults = [problem for problem in problems if problem.severity is Severity.ERROR]
-        if faults:
-            raise ValidationRefused("; ".join(f"{fault.message} {fault.suggestion or ''}".strip() for fault in faults))
-        return tuple(problem.message for problem in problems)
+        return await asyncio.to_thread(self.scanners.check, given) if given else ()
 
-    async def _check_channels(self, spec: TrainingJobSpec) -> None:
+    async def _missing(self, spec: TrainingJobSpec) -> list[Problem]:
+        """An error for every channel that has no data, or whose store cannot be asked for it."""
         if not spec.input_data_config:
-            return
-        objects = await asyncio.to_thread(self.objects, spec)  # a role's profile may have to be resolved
-        for channel in spec.input_data_config:
-            source = channel.data_source.s3_data_source
-            if source is not None and not await _has_objects(objects, source.s3_uri):
-                place = objects.place_of(source.s3_uri)
-                raise ValidationRefused(self._nothing_there(source.s3_uri, place, spec.role_arn))
+            return []
+        try:
+            objects = await asyncio.to_thread(self.objects, spec)  # a role's profile may have to be resolved
+        except ValidationRefused as error:
+            return [Problem(path=("RoleArn",), message=str(error), code="role-unusable")]
+        asked = [self._fault_of(objects, spec, index) for index in range(len(spec.input_data_config))]
+        return [fault for fault in await asyncio.gather(*asked) if fault is not None]
 
-    def _nothing_there(self, uri: str, place: str, role: str) -> str:
+    async def _fault_of(self, objects: ObjectStore, spec: TrainingJobSpec, index: int) -> Problem | None:
+        channel = (spec.input_data_config or ())[index]
+        source = channel.data_source.s3_data_source
+        if source is None:
+            return None
+        path = ("InputDataConfig", index, "DataSource", "S3DataSource", "S3Uri")
+        try:
+            if await _has_objects(objects, source.s3_uri):
+                return None
+        except ValidationRefused as error:
+            return Problem(path=path, message=str(error), code="channel-unreachable")
+        if source.s3_uri.startswith("file://"):
+            message = _no_file(channel.channel_name, source.s3_uri)
+        else:
+            message = self._no_objects(source.s3_uri, objects.place_of(source.s3_uri), spec.role_arn)
+        return Problem(path=path, message=message, code="no-data")
+
+    def _no_objects(self, uri: str, place: str, role: str) -> str:
         bucket = uri.partition("://")[2].partition("/")[0]
         return (
             f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that the bucket '
@@ -85,7 +106,12 @@ class Preflight:
             f'role "{role}" has "s3:ListBucket" permissions on bucket "{bucket}". (Looked in: {place}.)'
         )
 
-    async def _sized(self, spec: TrainingJobSpec, placement: Placement) -> Placement:
+    async def sized(self, spec: TrainingJobSpec, placement: Placement) -> Placement:
+        """The placement with what it takes of this machine. Raises ResourceLimitExceeded where that is too much."""
+        sized = await self._cut(spec, placement)
+        return replace(sized, needs=await self.runtime.capacity()) if self.one_at_a_time else sized
+
+    async def _cut(self, spec: TrainingJobSpec, placement: Placement) -> Placement:
         resources = spec.resource_config
         if resources is None or resources.instance_type is None:
             return placement
@@ -106,6 +132,16 @@ async def _has_objects(objects: ObjectStore, uri: str) -> bool:
     async for _ in objects.list(uri):
         return True
     return False
+
+
+def _no_file(channel: str, uri: str) -> str:
+    path = uri.removeprefix("file://")
+    what = "holds no file, or is not there" if path.endswith("/") else "is no file, and no file's path begins so"
+    return f"The channel {channel} is to read {path}, which {what}."
+
+
+def _joined(problems: Sequence[Problem]) -> str:
+    return "; ".join(f"{problem.message} {problem.suggestion or ''}".strip() for problem in problems)
 
 
 def _words(amount: Resources) -> str:

@@ -77,9 +77,61 @@ def test_plan_says_what_would_happen_and_changes_nothing(shell: Shell) -> None:
 
 def test_plan_and_run_refuse_with_two(shell: Shell) -> None:
     path = shell.job("huge", "true", resourceConfig="{instanceType: ml.m5.large, instanceCount: 9, volumeSizeInGB: 1}")
-    assert "refused:" in shell("plan", path, want=2).stdout
+    assert "refused " in shell("plan", path, want=2).stdout
     assert shell("run", path, want=2).stderr.startswith("error:")
     assert shell("list", "-o", "name").stdout == ""
+
+
+def test_plan_names_everything_that_is_against_a_job(shell: Shell) -> None:
+    s3 = "{s3DataSource: {s3DataType: S3Prefix, s3URI: 's3://none/%s/'}}"
+    here = "{s3DataSource: {s3DataType: S3Prefix, s3URI: './nowhere/'}}"
+    channels = [("one", s3 % "a"), ("two", s3 % "b"), ("three", here)]
+    given = ", ".join(f"{{channelName: {name}, dataSource: {source}}}" for name, source in channels)
+    image = '{trainingImage: "nobody/knows:1", trainingInputMode: File}'
+    path = shell.job("lacking", "true", inputDataConfig=f"[{given}]", algorithmSpecification=image)
+    problems = json.loads(shell("plan", path, "-o", "json", want=2).stdout)[0]["problems"]
+    assert len(problems) == 4
+    assert "No program is known for nobody/knows:1" in problems[0]
+    assert "s3://none/a/" in problems[1]
+    assert "s3://none/b/" in problems[2]
+    assert problems[3].startswith(f"The channel three is to read {shell.folder}/nowhere/, which holds no file")
+    assert shell("plan", path, want=2).stdout.count("refused ") == 4
+    assert "s3://none/b/" in shell("run", path, want=2).stderr
+
+
+def test_plan_lists_what_is_to_be_known_and_wide_all_of_it(shell: Shell) -> None:
+    path = shell.job("planned", "true")
+    short, wide = shell("plan", path).stdout, shell("plan", path, "-o", "wide").stdout
+    assert short.startswith("planned: on this machine, as a process\n")
+    assert "ResourceConfig.VolumeSizeInGB" in short
+    assert "TrainingJobName" not in short
+    assert "TrainingJobName" in wide
+    assert "(-o wide lists them)" in short
+    assert "(-o wide lists them)" not in wide
+    assert shell("plan", path, "-o", "name").stdout == "planned\n"
+
+
+def test_validate_tells_of_slow_and_impossible_regexes(shell: Shell) -> None:
+    def algorithm(regex: str) -> str:
+        definitions = json.dumps([{"name": "loss", "regex": regex}])
+        return f"{{trainingImage: local/python, trainingInputMode: File, metricDefinitions: {definitions}}}"
+
+    slow = shell.job("slow", "true", algorithmSpecification=algorithm("(?<=x)([0-9]+)"))
+    told = shell("validate", slow).stdout
+    assert f"slow.yaml:{_line(slow, 'loss')}:" in told
+    assert "runs slowly" in told
+    assert told.endswith("1 job, 0 errors\n")
+    none = shell.job("none", "true", algorithmSpecification=algorithm("([0-9]+"))
+    assert "is none" in shell("validate", none, want=1).stdout
+
+
+def _line(path: Path, text: str) -> int:
+    return next(n for n, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
+def test_a_form_that_means_nothing_is_refused(shell: Shell) -> None:
+    for command in (["df", "-o", "name"], ["doctor", "-o", "wide"], ["validate", "x", "-o", "name"]):
+        assert "is not one of" in shell(*command, want=2).stderr
 
 
 def test_init_prints_what_validate_accepts(shell: Shell) -> None:
@@ -88,11 +140,23 @@ def test_init_prints_what_validate_accepts(shell: Shell) -> None:
     shell("validate", path)
 
 
+def test_init_tells_how_its_manifest_runs(shell: Shell) -> None:
+    path = shell.folder / "new.yaml"
+    path.write_text(shell("init", "--name", "fresh").stdout)
+    for name in ("train", "validation"):
+        (shell.folder / f"{name}.csv").write_text("".join(f"{n % 2},{n},{n % 3}\n" for n in range(40)))
+    told = [line.removeprefix("#   trainyard ") for line in path.read_text().splitlines() if "#   trainyard" in line]
+    for line in told:
+        shell(*line.replace("FILE", str(path)).split())
+    assert [line.split()[0] for line in told] == ["data", "data", "plan", "run"]
+    assert shell("list", "--status", "Completed", "-o", "name").stdout == "fresh\n"
+
+
 # --- running
 
 
 def test_run_tells_lines_and_metrics_and_the_model(shell: Shell) -> None:
-    told = shell("run", shell.job("quick", "echo hello; echo loss=0.5")).stdout
+    told = shell("run", shell.job("quick", "echo hello; echo loss=0.5; echo 1 > /opt/ml/model/weights")).stdout
     assert "hello\n" in told
     assert "loss = 0.5" in told
     assert "Completed: " in told
@@ -181,6 +245,37 @@ def test_a_script_runs_with_channels_and_arguments(shell: Shell) -> None:
     assert (shell.folder / "model" / "model.pkl").stat().st_size > 0
 
 
+def test_a_script_that_is_not_there_is_refused_at_once(shell: Shell) -> None:
+    (shell.folder / "folder.py").mkdir()
+    assert "There is no script nowhere.py." in shell("run", "nowhere.py", want=2).stderr
+    assert "folder.py is no file" in shell("run", "folder.py", want=2).stderr
+    assert "read as a manifest" in shell("run", "job.yaml", "--channel", "a=b", want=2).stderr
+    assert shell("list", "-o", "name").stdout == ""
+
+
+def test_a_script_takes_its_code_along_as_it_was(shell: Shell) -> None:
+    project = shell.folder / "project"
+    for folder in ("lib", "data", ".git", "env"):
+        (project / folder).mkdir(parents=True)
+        (project / folder / "file").write_text(folder)
+    (project / "env" / "pyvenv.cfg").write_text("")
+    (project / ".secret").write_text("token")
+    script = project / "train.py"
+    script.write_text("import os; print('code:', sorted(os.listdir('/opt/ml/input/data/code'))); print('edited: no')")
+    data = f"train={project / 'data'}"
+    told = shell("run", "--name", "first", script, "--channel", data).stderr
+    assert f"code: 2 files, 96 B of {project} (left out: .git, .secret, data, env)" in told
+    assert "code: ['lib', 'train.py']\n" in shell("logs", "first").stdout
+    shell("run", "--name", "again", script, "--channel", data)
+    (kept,) = (shell.home / "code").iterdir()
+    script.write_text("print('edited: yes')")
+    shell("run", "--name", "edited", script, "--channel", data)
+    assert len(list((shell.home / "code").iterdir())) == 2
+    assert "edited: no" in (kept / "train.py").read_text()
+    shell("prune", "--older-than", "0s")
+    assert list((shell.home / "code").iterdir()) == []
+
+
 # --- looking
 
 
@@ -263,8 +358,35 @@ def test_prune_keeps_what_is_young(done: Shell) -> None:
     assert done("list", "-o", "name").stdout == "bad\ngood\n"
 
 
-def test_completion_is_a_script_for_the_shell(shell: Shell) -> None:
-    assert "_TRAINYARD_COMPLETE" in shell("completion", "bash").stdout
+COMPLETED = """
+eval "$(trainyard completion bash)"
+for words in "describe go" "plan wanted.y" "explain roleA" "list -o wi"; do
+    COMP_WORDS=(trainyard $words) COMP_CWORD=2 COMPREPLY=()
+    case $words in list*) COMP_CWORD=3 ;; esac
+    compopt() { COMPREPLY+=("files"); }
+    _trainyard_completion trainyard "" ""
+    echo "${COMPREPLY[*]}"
+done
+"""
+
+
+def test_bash_completes_names_files_fields_and_forms(done: Shell) -> None:
+    folder = Path(sys.executable).parent
+    environment = {**done.environment, "PATH": f"{folder}:{done.environment['PATH']}"}
+    told = subprocess.run(
+        ["bash", "-c", COMPLETED], cwd=done.folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines() == ["good", "files", "roleARN", "wide"]
+
+
+def test_a_scope_that_no_arn_can_hold_is_refused(shell: Shell) -> None:
+    assert "'Moon'" in shell("--region", "Moon", "list", want=2).stderr
+    assert "'12'" in shell("--account", "12", "list", want=2).stderr
+
+
+def test_a_script_of_another_kind_is_no_manifest(shell: Shell) -> None:
+    (shell.folder / "go.sh").write_text("#!/bin/sh\necho hello\n")
+    assert "go.sh is a script of another kind" in shell("run", "go.sh", want=2).stderr
 
 
 def test_serve_is_healthy_and_leaves_jobs_running(shell: Shell, processes: list[subprocess.Popen[str]]) -> None:

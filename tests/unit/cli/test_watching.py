@@ -61,6 +61,8 @@ def test_a_run_that_cannot_be_observed_is_told_with_its_age_and_reason(shell: Sh
     told = json.loads(shell("describe", "lasting", "-o", "json").stdout)
     assert told["TrainingJobStatus"] == "InProgress"
     assert "journal cannot be read" in told["trainyard"]["unobserved"]["reason"]
+    assert "Training (not observed for " in shell("list").stdout
+    assert "unobservedSince" in json.loads(shell("list", "-o", "json").stdout)[0]["trainyard"]
     assert shell("logs", "lasting").stdout.endswith("ready\n")  # what it wrote can be read all the same
     let_go()  # its supervisor writes the journal anew
     shell("wait", "lasting")

@@ -79,11 +79,43 @@ def test_a_link_that_lay_there_is_not_written_through(tmp_path: Path) -> None:
     (outside / "file").write_bytes(b"mine")
     (out / "file").symlink_to(outside / "file")
     (out / "folder").symlink_to(outside)
-    with pytest.raises(UnsafeArchive, match="file"):
-        unpack(archive(tmp_path, entry("file", content=b"new")), out)
+    unpack(archive(tmp_path, entry("file", content=b"new")), out)
+    assert (out / "file").read_bytes() == b"new"
+    assert not (out / "file").is_symlink()
     with pytest.raises(UnsafeArchive, match="folder"):
         unpack(archive(tmp_path, entry("folder/file", content=b"new")), out)
     assert (outside / "file").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_of_an_archive_with_a_bad_member_nothing_is_left(tmp_path: Path, how: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "weights").write_bytes(b"of the last job")
+    made = archive(tmp_path, entry("weights", content=b"new"), entry("more/first", content=b"new"), *HOSTILE[how]())
+    with pytest.raises(UnsafeArchive):
+        unpack(made, out)
+    assert [path.name for path in out.iterdir()] == ["weights"]
+    assert (out / "weights").read_bytes() == b"of the last job"
+
+
+@pytest.mark.parametrize("lying", ["file", "folder"])
+def test_what_is_in_the_way_refuses_all_of_it(tmp_path: Path, lying: str) -> None:
+    out = tmp_path / "out"
+    (out / "thing").mkdir(parents=True)
+    (out / "plain").write_bytes(b"mine")
+    new = entry("thing", content=b"x") if lying == "folder" else entry("plain/below", content=b"x")
+    with pytest.raises(UnsafeArchive, match=r"in the way|is a link or a file"):
+        unpack(archive(tmp_path, entry("first", content=b"new"), new), out)
+    assert sorted(path.name for path in out.iterdir()) == ["plain", "thing"]
+
+
+def test_a_second_archive_goes_over_the_first(tmp_path: Path) -> None:
+    for content in (b"old", b"new"):
+        made = archive(tmp_path, entry("deep", tarfile.DIRTYPE), entry("deep/weights", content=content))
+        assert unpack(made, tmp_path / "out") == [tmp_path / "out" / "deep" / "weights"]
+    assert (tmp_path / "out" / "deep" / "weights").read_bytes() == b"new"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["deep"]
 
 
 def test_a_damaged_archive_is_told(tmp_path: Path) -> None:

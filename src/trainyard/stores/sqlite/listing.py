@@ -1,4 +1,4 @@
-"""Jobs in order, by keyset, from the columns that stand beside each record: no record is decoded for a list."""
+"""Jobs in order, by keyset, from the columns that stand beside each record: no spec is decoded for a list."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 from trainyard.stores.sqlite.database import Database
 
+# Of unfinished jobs alone, which are few: it stands in the record.
+_UNOBSERVED = "CASE WHEN unfinished = 1 THEN json_extract(record, '$.unobserved.since') END AS unobserved_since"
 _COLUMNS = {"Name": "name", "CreationTime": "created_at", "LastModifiedTime": "modified_at", "Status": "status"}
 _SUMMARY = (
-    "name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, image"
+    "name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, image, "
+    + _UNOBSERVED
 )
 
 
@@ -73,4 +76,5 @@ def _summary(row: sqlite3.Row) -> JobSummary:
         status=TrainingJobStatus(row["status"]), secondary=SecondaryStatus(row["secondary"]),
         created_at=row["created_at"], modified_at=row["modified_at"], ended_at=row["ended_at"],
         failure_reason=row["failure_reason"], instance=row["instance"], image=row["image"],
+        unobserved_since=row["unobserved_since"],
     )  # fmt: skip
