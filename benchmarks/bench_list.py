@@ -37,6 +37,7 @@ async def filled(home: Path) -> None:
 
     def copy(connection: sqlite3.Connection) -> None:
         found = dict(connection.execute("SELECT * FROM jobs").fetchone())
+        del found["id"]  # each copy gets its own
         uid, text, begin = found["uid"], found["record"], found["created_at"]
         connection.execute("DELETE FROM jobs")
         insert = f"INSERT INTO jobs ({', '.join(found)}) VALUES ({', '.join(':' + name for name in found)})"  # noqa: S608 - our own words only
