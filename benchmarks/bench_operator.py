@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +75,21 @@ class Jobs:
             yield Change(since, self.scope.account, self.scope.region, await self.moved.get())
 
 
+@cache
+def request() -> dict[str, Any]:
+    """The spec as the service keeps it."""
+    from trainyard.model.casing import to_api
+
+    return dict(to_api(SPEC))
+
+
 def description(name: str, *, final: bool, secondary: str | None = None) -> Any:
     """The DescribeTrainingJob answer of a job."""
-    from trainyard.model.casing import to_api
     from trainyard.model.description import TrainingJobDescription
 
     return TrainingJobDescription.from_wire(
         {
-            **to_api(SPEC),
+            **request(),
             "TrainingJobName": name,
             "TrainingJobArn": f"arn:aws:sagemaker:us-west-2:123456789012:training-job/{name}",
             "ModelArtifacts": {"S3ModelArtifacts": "s3://bucket/output/model.tar.gz"},

@@ -98,7 +98,7 @@ class Case:
     fault: Fault | None = None
     updated: bool = False
 
-    @property
+    @cached_property
     def metadata(self) -> Mapping[str, Any]:
         """The resource's metadata."""
         found: Mapping[str, Any] = self.resource.get("metadata") or {}
@@ -135,7 +135,7 @@ class Case:
         """The resource's status, as it stands."""
         return self.resource.get("status") or {}
 
-    @property
+    @cached_property
     def arn(self) -> str | None:
         """The ARN of the job that the resource made or took over; a foreign job's is shown, but is not counted."""
         if any(one.get("message") == EXISTS for one in self.status.get("conditions") or ()):

@@ -12,7 +12,7 @@ from trainyard.operator.case import Case, Seen, Settle, Tale
 from trainyard.resource import conditions
 from trainyard.resource.conditions import Condition, Fault
 from trainyard.resource.names import Annotation, ConditionType, DeletionPolicy, OwnAnnotation
-from trainyard.resource.status import capped, drifted, status_of
+from trainyard.resource.status import drifted, status_of
 
 POLL = 30.0  # seconds: ACK's pause while something is under way
 FINAL = frozenset({"Completed", "Failed", "Stopped"})
@@ -97,16 +97,11 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None
 
 
 def _seen_status(case: Case, seen: Seen) -> dict[str, Any]:
-    status = status_of(seen.job, case.rules.scope, at=case.now)
-    more: dict[str, Any] = {}
+    remarks: dict[str, Any] = {"notices": _remarks(case)}
     if (case.managed or case.adopted) and not case.read_only:
-        more["drift"] = drifted(case.differences)
-        more["managedTagKeys"] = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())
-    remarks = _remarks(case)
-    if remarks:
-        more["notices"] = [*status.get("notices", ()), *remarks]
-    given = {name: value for name, value in more.items() if value}
-    return capped({**status, **given}) if given else status
+        remarks["drift"] = drifted(case.differences)
+        remarks["managedTagKeys"] = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())
+    return status_of(seen.job, case.rules.scope, at=case.now, wire=seen.wire, remarks=remarks)
 
 
 def _remarks(case: Case) -> list[str]:

@@ -63,9 +63,20 @@ _TIMES = frozenset(
 )
 
 
-def status_of(job: Job, scope: Scope, *, at: float) -> dict[str, Any]:
-    """The job's part of the status, in ACK's spelling; conditions and drift are added by whoever compares."""
-    wire = job.description.to_wire()
+def status_of(
+    job: Job,
+    scope: Scope,
+    *,
+    at: float,
+    wire: Mapping[str, Any] | None = None,
+    remarks: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The job's part of the status, in ACK's spelling; conditions are added by whoever compares.
+
+    wire    : the description in the API's spelling, where the caller has it already.
+    remarks : what the caller has to say: drift, managedTagKeys, and notices, which follow the job's own.
+    """
+    wire = job.description.to_wire() if wire is None else wire
     shown = {name: _plain(wire[name], name) for name in _SHOWN if wire.get(name) is not None}
     status: dict[str, Any] = to_ack(shown, TrainingJobDescription)
     status["ackResourceMetadata"] = {
@@ -76,6 +87,9 @@ def status_of(job: Job, scope: Scope, *, at: float) -> dict[str, Any]:
     }
     status["logLocation"] = log_location(wire["TrainingJobName"])
     status.update(_ours(job, at))
+    for name, value in (remarks or {}).items():
+        if value:
+            status[name] = [*status.get(name, ()), *value]
     return capped(status)
 
 
@@ -150,12 +164,12 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _capped_member(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return _cut(value, _LONGEST)
     if isinstance(value, list):
         most = _MOST.get(name)
         return [_capped_member("", item) for item in (value[-most:] if most else value)]
-    if isinstance(value, Mapping):
-        return {key: _capped_member("", item) for key, item in value.items()}
-    return _cut(value, _LONGEST) if isinstance(value, str) else value
+    return {key: _capped_member("", item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _written(path: tuple[str | int, ...]) -> str:
@@ -171,5 +185,6 @@ def _written(path: tuple[str | int, ...]) -> str:
 
 
 def _cut(text: str, longest: int) -> str:
-    text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no text in JSON
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no text in JSON
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
