@@ -72,7 +72,7 @@ async def _answering(app: Guard, listener: socket.socket, where: KubeListener | 
     if where is not None and where.certificate is not None:
         tls = {"ssl_certfile": str(where.certificate), "ssl_keyfile": str(where.key)}
     config = uvicorn.Config(
-        app, log_level="warning", lifespan="off", access_log=False, server_header=False,
+        app, http="h11", log_level="warning", lifespan="off", access_log=False, server_header=False,
         timeout_graceful_shutdown=_GRACE, limit_concurrency=1000, h11_max_incomplete_event_size=65536, **tls,
     )  # fmt: skip
     server = uvicorn.Server(config)

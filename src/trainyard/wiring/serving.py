@@ -69,7 +69,7 @@ async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: f
 
     app = control_app(lambda: latest, stopping.set, jobs_routes(session.service_of, stopping))
     config = uvicorn.Config(
-        app, log_level="warning", lifespan="off",
+        app, http="h11", log_level="warning", lifespan="off",
         timeout_graceful_shutdown=int(drain_timeout),
     )  # fmt: skip
     server = uvicorn.Server(config)
