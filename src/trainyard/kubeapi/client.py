@@ -87,7 +87,9 @@ class Client:
 
     async def delete(self, kind: Kind, namespace: str | None, name: str, *, uid: str | None = None) -> None:
         """Delete an object; with `uid`, only that one. Raises NotFound, Conflict."""
-        body = {"preconditions": {"uid": uid}} if uid else {}
+        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
         await self._ask("DELETE", kind.path(namespace, name), body=body)
 
     async def version(self) -> Object:

@@ -88,6 +88,7 @@ class Case:
     namespace : the annotations of its namespace.
     fault     : what became of a deed of this very pass, where it failed.
     updated   : the service took an update in this pass.
+    unkept    : what the last patch of the status left undone: ACK's own definition has no room for members of ours.
     """
 
     resource: Mapping[str, Any]
@@ -97,6 +98,7 @@ class Case:
     namespace: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
     updated: bool = False
+    unkept: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def metadata(self) -> Mapping[str, Any]:

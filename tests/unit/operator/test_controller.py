@@ -18,6 +18,7 @@ from trainyard.model.observation import Ending, Milestone
 from trainyard.operator.controller import running
 from trainyard.operator.reconciler import TRAINING_JOBS
 from trainyard.resource.names import FINALIZER, PLURAL
+from trainyard.resource.status_schema import ack_members
 
 
 def status_writes(world: World, name: str) -> int:
@@ -302,3 +303,79 @@ async def test_who_lost_the_lease_writes_nothing() -> None:
         assert raised.group_contains(NotLeading)
         assert not yard.runtime.launches
         assert "status" not in api.get(PLURAL, "job")
+
+
+def pruned(value: Any, schema: Any) -> Any:
+    """What is left of a value under a structural schema."""
+    if isinstance(value, dict) and "properties" in schema:
+        members = schema["properties"]
+        return {name: pruned(member, members[name]) for name, member in value.items() if name in members}
+    return [pruned(item, schema["items"]) for item in value] if isinstance(value, list) else value
+
+
+async def test_a_definition_that_prunes_what_we_say_is_not_told_it_again_and_again() -> None:
+    async with a_world(ttl=None) as world:
+        world.api.keeps = lambda status: pruned(status, {"properties": ack_members()})
+        await world.apply("job")
+        await trained(world)
+        await until(lambda: world.controller.queue.idle)
+        assert "observedGeneration" not in world.status("job")
+        writes, calls = status_writes(world, "job"), described(world)
+        for number in range(3):
+            await world.edit("job", {"metadata": {"labels": {"look": str(number)}}})
+            await until(lambda calls=calls, number=number: described(world) > calls + number)
+            await until(lambda: world.controller.queue.idle)
+        assert status_writes(world, "job") == writes
+
+
+async def test_a_definition_that_prunes_does_not_keep_a_resource_beyond_its_time() -> None:
+    async with a_world(ttl=0.5) as world:
+        world.api.keeps = lambda status: pruned(status, {"properties": ack_members()})
+        await world.apply("job")
+        await until(lambda: bool(world.yard.runtime.runs))
+        await world.yard.reach("job", Milestone.STAGING, Milestone.TRAINING)
+        await world.yard.end("job")
+        await until(lambda: world.is_gone("job"))
+
+
+async def test_the_time_to_live_takes_the_resource_and_leaves_the_job() -> None:
+    async with a_world(ttl=0.5) as world:
+        await world.apply("job")
+        await until(lambda: bool(world.yard.runtime.runs))
+        await world.yard.reach("job", Milestone.STAGING, Milestone.TRAINING)
+        await world.yard.end("job")
+        await until(lambda: world.is_gone("job"))
+        assert (await world.yard.service.describe("job")).description.training_job_status == "Completed"
+
+
+async def test_a_namespace_that_retains_is_known_before_anything_in_it_is_met() -> None:
+    async with a_running_yard() as yard, an_api() as (api, client):
+        async with running(a_controller(client, yard.service)):
+            api.put(PLURAL, with_namespace(a_manifest("job")))
+            await until(lambda: bool(yard.runtime.runs))
+        annotations = {"sagemaker.services.k8s.aws/deletion-policy": "retain"}
+        api.put("namespaces", {"metadata": {"name": "default", "annotations": annotations}})
+        await client.delete(TRAINING_JOBS, "default", "job")
+        met = 0
+
+        async def slow_to_tell_of_namespaces(request: web.BaseRequest) -> web.StreamResponse | None:
+            nonlocal met
+            met += "namespaces" in request.path and PLURAL not in request.path
+            return refusal(503, "ServiceUnavailable") if met in range(1, 4) and PLURAL not in request.path else None
+
+        api.trouble = slow_to_tell_of_namespaces
+        async with running(a_controller(client, yard.service)):
+            await until(lambda: ("default", "job") not in api.objects[PLURAL])
+        assert met >= 3
+        assert (await yard.service.describe("job")).description.training_job_status == "InProgress"
+
+
+async def test_what_a_namespace_asks_for_and_does_not_get_is_told_as_soon_as_it_asks() -> None:
+    async with a_world() as world:
+        await world.apply("job")
+        await world.reaches("job", "InProgress")
+        annotations = {"services.k8s.aws/owner-account-id": "999999999999"}
+        world.api.put("namespaces", {"metadata": {"name": "default", "annotations": annotations}})
+        await until(lambda: any("999999999999" in one for one in world.status("job").get("notices", ())))
+        world.api.put("namespaces", {"metadata": {"name": "default"}})
+        await until(lambda: not any("999999999999" in one for one in world.status("job").get("notices", ())))
