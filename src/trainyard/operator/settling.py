@@ -13,7 +13,7 @@ from trainyard.operator.remarks import remarks_on
 from trainyard.resource import conditions
 from trainyard.resource.conditions import Condition, Fault
 from trainyard.resource.names import ConditionType, OwnAnnotation
-from trainyard.resource.status import drifted, status_of
+from trainyard.resource.status import capped, drifted, status_of
 
 POLL = 30.0  # seconds: ACK's pause while something is under way
 FINAL = frozenset({"Completed", "Failed", "Stopped"})
@@ -62,6 +62,7 @@ def _settled(
     at, generation = rfc3339(case.now), int(case.metadata.get("generation") or 0)
     status["conditions"] = conditions.merged(case.status.get("conditions") or (), told, generation=generation, at=at)
     status["observedGeneration"] = generation
+    status = capped(status)
     patch = merge_patch(case.status, status)
     return Settle(
         status={} if patch == case.unkept else patch,

@@ -22,7 +22,13 @@ from trainyard.model.keys import Scope
 
 LARGEST = 100_000  # bytes of JSON
 STALE = 15.0  # seconds unseen from which a job's state is no longer called known
-_MOST = {"secondaryStatusTransitions": 40, "finalMetricDataList": 40, "drift": 20, "notices": 20, "managedTagKeys": 50}
+_MOST = {
+    "debugRuleEvaluationStatuses": 20, "drift": 20, "finalMetricDataList": 40, "managedTagKeys": 50, "notices": 20,
+    "profilerRuleEvaluationStatuses": 20, "secondaryStatusTransitions": 40,
+}  # fmt: skip
+_GIVEN_UP_FIRST = ("secondaryStatusTransitions", "drift", "finalMetricDataList", "notices")
+_FEW = 5  # of those that are given up
+_EVER_SHORTER = (256, 64)  # characters of any text
 _LONGEST = 1024  # characters of a text of ours
 _LONGEST_VALUE = 256  # characters of a value shown as drift
 
@@ -71,7 +77,7 @@ def status_of(
     wire: Mapping[str, Any] | None = None,
     remarks: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The job's part of the status, in ACK's spelling; conditions are added by whoever compares.
+    """The job's part of the status, in ACK's spelling; whoever compares adds the conditions, and caps the whole.
 
     wire    : the description in the API's spelling, where the caller has it already.
     remarks : what the caller has to say: drift, managedTagKeys, and notices, which follow the job's own.
@@ -90,7 +96,7 @@ def status_of(
     for name, value in (remarks or {}).items():
         if value:
             status[name] = [*status.get(name, ()), *value]
-    return capped(status)
+    return status
 
 
 def log_location(name: str) -> dict[str, str]:
@@ -114,14 +120,32 @@ def drifted(found: Sequence[Difference]) -> list[dict[str, str]]:
 
 
 def capped(status: Mapping[str, Any]) -> dict[str, Any]:
-    """The status within its limits: the newest of each list, texts cut, and if need be the longest lists left out."""
-    kept = {name: _capped_member(name, value) for name, value in status.items()}
-    for name in ("secondaryStatusTransitions", "drift", "finalMetricDataList", "notices"):
-        if len(json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace")) <= LARGEST:
-            break
+    """The status within its limits, conditions included.
+
+    Of each list the newest, texts cut; where that is not enough, fewer of what is told, then ever shorter texts.
+    """
+    kept = {name: value if name == "conditions" else _capped_member(name, value) for name, value in status.items()}
+    for name in _GIVEN_UP_FIRST:
+        if _size(kept) <= LARGEST:
+            return kept
         if name in kept:
-            kept[name] = kept[name][-5:]
+            kept[name] = kept[name][-_FEW:]
+    for longest in _EVER_SHORTER:
+        if _size(kept) > LARGEST:
+            kept = {name: _shortened(value, longest) for name, value in kept.items()}
     return kept
+
+
+def _size(status: Mapping[str, Any]) -> int:
+    return len(json.dumps(status, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _shortened(value: Any, longest: int) -> Any:
+    if isinstance(value, list):
+        return [_shortened(item, longest) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _shortened(member, longest) for name, member in value.items()}
+    return _cut(value, longest) if isinstance(value, str) else value
 
 
 def _ours(job: Job, at: float) -> dict[str, Any]:
