@@ -116,8 +116,9 @@ def told(name: str, *, final: bool) -> dict[str, Any]:
     """The status that the operator itself settles on."""
     from trainyard.model.job import Job
     from trainyard.model.keys import Scope
-    from trainyard.operator.case import Case, Rules, Seen, Settle
+    from trainyard.operator.case import Case, Rules, Seen
     from trainyard.operator.decide import decide
+    from trainyard.operator.steps import Settle
 
     known = {"ackResourceMetadata": {"arn": description(name, final=final).training_job_arn}}
     made = resource_of(name, known)

@@ -122,7 +122,7 @@ class ApiServer:
             return _json(known)
         if method == "DELETE":
             return self._delete(kind, known, body)
-        wanted = body if method == "PUT" else _merged(known, body)
+        wanted = body if method == "PUT" else merged(known, body)
         given = (body.get("metadata") or {}).get("resourceVersion")
         if given is not None and given != known["metadata"]["resourceVersion"]:
             return refusal(409, "Conflict")
@@ -291,7 +291,8 @@ def _discovery(path: str) -> Object | None:
     return None
 
 
-def _merged(before: Any, patch: Any) -> Any:
+def merged(before: Any, patch: Any) -> Any:
+    """RFC 7396, as an API server applies it."""
     if not isinstance(patch, dict):
         return patch
     result = dict(before) if isinstance(before, dict) else {}
@@ -299,7 +300,7 @@ def _merged(before: Any, patch: Any) -> Any:
         if value is None:
             result.pop(name, None)
         else:
-            result[name] = _merged(result.get(name), value)
+            result[name] = merged(result.get(name), value)
     return result
 
 

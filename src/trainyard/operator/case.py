@@ -1,4 +1,4 @@
-"""What one decision is made of, and what it may answer."""
+"""What one decision is made of."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from trainyard.lifecycle.comparing import Difference
 from trainyard.model.casing import to_api
 from trainyard.model.job import Job
 from trainyard.model.keys import Scope
-from trainyard.model.spec import TrainingJobSpec
-from trainyard.model.update import TrainingJobUpdate
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy
 from trainyard.resource.tagging import Tags
@@ -159,83 +157,3 @@ class Case:
     def read_only(self) -> bool:
         """Whether the resource only shows its job."""
         return self.rules.read_only and self.annotations.get(Annotation.READ_ONLY) == "true"
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Write metadata or spec (a JSON merge patch), then decide again. `why`: a word for logs."""
-
-    body: Mapping[str, Any]
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Create the job, then decide again."""
-
-    spec: TrainingJobSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Have the service change the job, then decide again."""
-
-    update: TrainingJobUpdate
-
-
-@dataclass(frozen=True, slots=True)
-class Retag:
-    """Put tags on the job and take others off, then decide again."""
-
-    name: str
-    add: Tags = ()
-    remove: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Ask the job to end, then decide again."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Take the finalizer off, so that the deletion of the resource can go on; `why` for the log."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Delete the resource: its time is over, or what it mirrored is gone."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tale:
-    """One Kubernetes Event. `reason` is one CamelCase word."""
-
-    reason: str
-    message: str
-    warning: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """The pass is over.
-
-    status : the patch of the status; empty where it stands as it should.
-    after  : look again in so many seconds, whatever happens.
-    again  : it failed for a cause that may pass by itself: look again, each time after a longer pause.
-    tale   : what to tell, once the status is written.
-    """
-
-    status: Mapping[str, Any] = field(default_factory=dict)
-    after: float | None = None
-    again: bool = False
-    tale: Tale | None = None
-
-
-Step = Patch | Create | Update | Retag | Stop | Release | Remove | Settle

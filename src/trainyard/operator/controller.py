@@ -21,13 +21,14 @@ from trainyard.kubeapi.queue import WorkQueue
 from trainyard.kubeapi.recorder import Recorder
 from trainyard.model.errors import TrainyardError
 from trainyard.operator.asking import Asking
-from trainyard.operator.case import Rules, Settle
+from trainyard.operator.case import Rules
 from trainyard.operator.index import Index
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.mirror import Mirror
 from trainyard.operator.namespaces import Namespaces
 from trainyard.operator.options import WORKERS, Watching
 from trainyard.operator.reconciler import TRAINING_JOBS, Reconciler, Tools
+from trainyard.operator.steps import Settle
 from trainyard.ports.clock import Clock
 from trainyard.ports.service import TrainingService
 

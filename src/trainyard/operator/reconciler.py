@@ -21,26 +21,11 @@ from trainyard.kubeapi.recorder import Recorder
 from trainyard.model.job import Job
 from trainyard.operator import deleting
 from trainyard.operator.asking import Asking
-from trainyard.operator.case import (
-    Case,
-    Create,
-    Patch,
-    Release,
-    Remove,
-    Retag,
-    Rules,
-    Seen,
-    Settle,
-    Sight,
-    Step,
-    Stop,
-    Tale,
-    Unseen,
-    Update,
-)
+from trainyard.operator.case import Case, Rules, Seen, Sight, Unseen
 from trainyard.operator.decide import decide
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.naming import BadAdoption, job_name
+from trainyard.operator.steps import Create, Patch, Release, Remove, Retag, Settle, Step, Stop, Tale, Update
 from trainyard.ports.clock import Clock
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import GROUP, PLURAL, VERSION

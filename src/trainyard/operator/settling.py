@@ -8,8 +8,9 @@ from typing import Any
 
 from trainyard.kit.mergepatch import merge_patch
 from trainyard.kit.times import epoch, rfc3339
-from trainyard.operator.case import Case, Seen, Settle, Tale
+from trainyard.operator.case import Case, Seen
 from trainyard.operator.remarks import remarks_on
+from trainyard.operator.steps import Settle, Tale
 from trainyard.resource import conditions
 from trainyard.resource.conditions import Condition, Fault
 from trainyard.resource.names import ConditionType, OwnAnnotation

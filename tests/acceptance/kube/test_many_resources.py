@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.apiserver import merged
 from tests.kube_server import a_kube_server
-from tests.unit.operator.builders import SCOPE, a_job, a_resource, case_of, patched
+from tests.unit.operator.builders import SCOPE, a_job, a_resource, case_of
 
 from trainyard.kit.clock import SystemClock
 from trainyard.kubeapi.access import Access, Fixed
 from trainyard.kubeapi.client import Client
 from trainyard.kubeapi.kinds import Kind
 from trainyard.model.job import Job
-from trainyard.operator.case import Rules, Settle
+from trainyard.operator.case import Rules
 from trainyard.operator.controller import Controller, running
 from trainyard.operator.decide import decide
 from trainyard.operator.reconciler import TRAINING_JOBS
+from trainyard.operator.steps import Settle
 from trainyard.resource.crd import Validation, definition
 
 DEFINITIONS = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
@@ -58,7 +60,7 @@ def at_rest(name: str, *, over: bool) -> dict[str, Any]:
     bare["spec"] = {**bare["spec"], "trainingJobName": name}
     end = decide(case_of(bare, job))
     assert isinstance(end, Settle)
-    return {**bare, "status": patched(bare["status"], end.status)}
+    return {**bare, "status": merged(bare["status"], end.status)}
 
 
 @pytest.mark.slow

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tests.unit.operator.builders import a_job, a_resource, case_of
 
-from trainyard.operator.case import Settle
 from trainyard.operator.decide import decide
 from trainyard.operator.remarks import remarks_on
+from trainyard.operator.steps import Settle
 
 REGION, DEFAULT = "services.k8s.aws/region", "services.k8s.aws/default-region"
 OWNER, TTL = "services.k8s.aws/owner-account-id", "trainyard/ttl-seconds-after-finished"
