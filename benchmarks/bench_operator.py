@@ -354,8 +354,15 @@ def main() -> None:
         print(json.dumps(asyncio.run(asyncio.wait_for(globals()[what](url, count), 240))))
         return
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    found = {}
     for what, size in (("cold_start", count), ("status_writes", count), ("latency", 100), ("with_kopf", count)):
-        print(f"{what} ({size}):", json.dumps(measure(what, size)), f"load {os.getloadavg()[0]:.1f}", flush=True)
+        found[what] = measure(what, size)
+        print(f"{what} ({size}):", json.dumps(found[what]), f"load {os.getloadavg()[0]:.1f}", flush=True)
+    cpu = {what: found[what]["cpu_s"] / count * 1000 for what in ("status_writes", "with_kopf")}
+    print(
+        f"processor time of one status write: {cpu['status_writes']:.2f} ms, kopf's {cpu['with_kopf']:.2f} ms, ", end=""
+    )
+    print(f"{cpu['with_kopf'] / cpu['status_writes']:.1f} times as much")
 
 
 if __name__ == "__main__":
