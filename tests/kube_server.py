@@ -148,7 +148,8 @@ def training_jobs(kube: KubeServer) -> KubeServer:
     if kube.kubectl("get", "crd", DEFINITION, check=False).returncode != 0:
         body["metadata"]["labels"] = {**body["metadata"].get("labels", {}), _OURS: "made"}
     given = orjson.dumps(body).decode()
-    kube.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=given)
+    said = ("--field-manager=trainyard-tests", "--force-conflicts")
+    kube.kubectl("apply", "--server-side", *said, "-f", "-", given=given)
     kube.kubectl("wait", "--for=condition=Established", f"crd/{DEFINITION}", "--timeout=30s")
     return kube
 

@@ -115,18 +115,20 @@ def pipelines_verdict(body: dict[str, Any]) -> str | None:
 
 def test_the_way_that_pipelines_wait_in(cluster: Cluster) -> None:
     """The official client creates the object and reads it again and again; ends of all kinds are told apart."""
-    expected = {"quick": "completed", "failing": "failed: AlgorithmError", "no_name": "refused", "sleeper": "stopped"}
+    expected = {"quick": "completed", "failing": "failed: AlgorithmError", "refused": "refused", "sleeper": "stopped"}
+    nowhere = {"securityGroupIDs": ["sg-0123456789"], "subnets": ["subnet-0123456789"]}
     with config.new_client_from_config(str(cluster.kube.kubeconfig)) as api, cluster.serving(), cluster.operating():
         objects = client.CustomObjectsApi(api)
         for name in expected:
-            body = json.loads(a_manifest(name, name))
-            body["metadata"] = {"name": name.replace("_", "-"), "annotations": {"services.k8s.aws/region": "us-east-1"}}
+            body = json.loads(a_manifest(name, "quick" if name == "refused" else name))
+            body["metadata"]["annotations"] = {"services.k8s.aws/region": "us-east-1"}
+            body["spec"] |= {"vpcConfig": nowhere} if name == "refused" else {}
             objects.create_namespaced_custom_object(GROUP, VERSION, cluster.namespace, PLURAL, body)
         cluster.reaches("sleeper", "Training")
         cluster.trainyard("stop", "sleeper")
         deadline = time.monotonic() + DEADLINE
         for name, verdict in expected.items():
-            where = (GROUP, VERSION, cluster.namespace, PLURAL, name.replace("_", "-"))
+            where = (GROUP, VERSION, cluster.namespace, PLURAL, name)
             while (found := pipelines_verdict(objects.get_namespaced_custom_object(*where))) is None:
                 assert time.monotonic() < deadline, name
                 time.sleep(0.2)
