@@ -77,7 +77,9 @@ def a_kube_server(
 
     async def serve() -> None:
         door = KubeDoor(a_world(store or MemoryResourceStore(), hooks))
-        server = uvicorn.Server(uvicorn.Config(door, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(door, http="h11", log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        )
         async with door.running():
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:
