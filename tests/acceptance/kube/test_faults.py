@@ -118,8 +118,8 @@ def test_a_client_that_stops_reading_is_cut_off_and_little_is_kept_for_it(
     given_up, finish = threading.Event(), answers.Stream._finish
 
     async def noticed(self: answers.Stream, send: Any) -> None:
-        given_up.set()
         await finish(self, send)
+        given_up.set()
 
     monkeypatch.setattr(answers.Stream, "_finish", noticed)
     with a_kube_server(tmp_path) as server, closing(socket.socket()) as lazy:
