@@ -1,7 +1,7 @@
 """HTTP/1.1 to one server, over connections that are kept open.
 
 llhttp (through httptools) reads the bytes; here stands which connection carries what, and when one is given up. That
-is a third of the processor time of a client for the whole web (docs/decisions/0015-http-for-one-server.md): redirects,
+is a third of the processor time of a client for the whole web (docs/decisions/0016-http-for-one-server.md): redirects,
 cookies, proxies and compression are none of an API server's.
 """
 
