@@ -27,6 +27,7 @@ from trainyard.doors.kube.app import KubeDoor
 from trainyard.doors.kube.registry import Registry
 from trainyard.doors.kube.world import Hook, World
 from trainyard.ports.resources import ResourceStore
+from trainyard.resource.crd import Validation, definition
 from trainyard.stores.memory.resources import MemoryResourceStore
 
 VARIABLE = "TRAINYARD_TEST_KUBECONFIG"
@@ -76,7 +77,9 @@ def a_kube_server(
 
     async def serve() -> None:
         door = KubeDoor(a_world(store or MemoryResourceStore(), hooks))
-        server = uvicorn.Server(uvicorn.Config(door, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(door, http="h11", log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        )
         async with door.running():
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             while not server.started:
@@ -134,3 +137,28 @@ async def namespace(kube: KubeServer) -> Any:
     await asyncio.to_thread(api.create_namespace, {"metadata": {"name": name}})
     yield name
     await asyncio.to_thread(api.delete_namespace, name)
+
+
+DEFINITION = "trainingjobs.sagemaker.services.k8s.aws"
+_OURS = "trainyard-tests"  # the label of a definition that was not there before us
+
+
+@pytest.fixture(scope="session")
+def training_jobs(kube: KubeServer) -> KubeServer:
+    """The server, with TrainingJobs as ACK takes them. What was not there before goes with the session."""
+    body: dict[str, Any] = definition(Validation.ACK)
+    if kube.kubectl("get", "crd", DEFINITION, check=False).returncode != 0:
+        body["metadata"]["labels"] = {**body["metadata"].get("labels", {}), _OURS: "made"}
+    given = orjson.dumps(body).decode()
+    said = ("--field-manager=trainyard-tests", "--force-conflicts")
+    kube.kubectl("apply", "--server-side", *said, "-f", "-", given=given)
+    kube.kubectl("wait", "--for=condition=Established", f"crd/{DEFINITION}", "--timeout=30s")
+    return kube
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Take our definition away from a real server again, once no worker runs any more."""
+    real = os.environ.get(VARIABLE)
+    if real and not hasattr(session.config, "workerinput"):
+        server = KubeServer(Path(real), "", is_real=True)
+        server.kubectl("delete", "crd", "-l", f"{_OURS}=made", "--wait=false", check=False)

@@ -76,7 +76,7 @@ def operator_command(**given: Any) -> None:
     """
     for flag in REFUSED:
         refuse(flag, given.pop(flag.replace("-", "_")))
-    if importlib.util.find_spec("aiohttp") is None:
+    if any(importlib.util.find_spec(name) is None for name in ("aiohttp", "httptools", "orjson")):
         raise Unsupported("`operator` needs its extra: pip install 'trainyard[serve]'.")
     from trainyard.wiring import operating
 

@@ -20,3 +20,17 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
         else:
             patch[name] = value
     return patch
+
+
+def left_undone(patch: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a patch is not so in the object that it was applied to, because whoever applied it kept it out."""
+    left: dict[str, Any] = {}
+    for name, value in patch.items():
+        found = after.get(name)
+        if isinstance(value, Mapping) and isinstance(found, Mapping):
+            inner = left_undone(value, found)
+            if inner:
+                left[name] = inner
+        elif value != found or (value is None and name in after):
+            left[name] = value
+    return left

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 def rfc3339(at: float) -> str:
     """Seconds since the epoch as `2026-01-31T23:59:59Z`, whole seconds."""
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(int(at), UTC).isoformat()[:19]}Z"  # strftime takes ten times as long
 
 
 def rfc3339_micro(at: float) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
+from urllib.parse import urlencode, urlsplit
 
-import aiohttp
 import orjson
 
 from trainyard.kubeapi.access import Access
 from trainyard.kubeapi.errors import ApiError, Gone, Unavailable, error_of
 from trainyard.kubeapi.kinds import Kind
 from trainyard.kubeapi.limiter import Limiter
+from trainyard.kubeapi.transport import Connection, Endpoint, Head, Pool
+from trainyard.model.errors import TrainyardError
 from trainyard.ports.clock import Clock
 
 Object = dict[str, Any]
@@ -36,9 +38,12 @@ class Client:
         timeout: float = _TIMEOUT,
         answered: Callable[[str, int], None] = lambda _method, _status: None,
     ) -> None:
-        self._access, self._user_agent, self._timeout, self._answered = access, user_agent, timeout, answered
+        self._access, self._timeout, self._answered = access, timeout, answered
         self._limiter = Limiter(qps, burst, clock.boottime)
-        self._open: aiohttp.ClientSession | None = None
+        self._pool = Pool(Endpoint.of(access), limit=_CONNECTIONS)
+        parts = urlsplit(access.server)
+        self._prefix = parts.path.rstrip("/")
+        self._standing = f"Host: {parts.netloc}\r\nUser-Agent: {user_agent}\r\nAccept: application/json\r\n"
 
     @property
     def namespace(self) -> str:
@@ -46,20 +51,10 @@ class Client:
         return self._access.namespace
 
     async def __aenter__(self) -> Self:
-        connector: aiohttp.BaseConnector
-        if self._access.socket is not None:
-            connector = aiohttp.UnixConnector(path=self._access.socket, limit=_CONNECTIONS)
-        else:
-            connector = aiohttp.TCPConnector(ssl=self._access.tls or True, limit=_CONNECTIONS)
-        self._open = aiohttp.ClientSession(
-            connector=connector, headers={"User-Agent": self._user_agent, "Accept": "application/json"},
-            auto_decompress=True,
-        )  # fmt: skip
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._open is not None:
-            await self._open.close()
+        await self._pool.close()
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         """One object. Raises NotFound."""
@@ -92,7 +87,9 @@ class Client:
 
     async def delete(self, kind: Kind, namespace: str | None, name: str, *, uid: str | None = None) -> None:
         """Delete an object; with `uid`, only that one. Raises NotFound, Conflict."""
-        body = {"preconditions": {"uid": uid}} if uid else {}
+        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
         await self._ask("DELETE", kind.path(namespace, name), body=body)
 
     async def version(self) -> Object:
@@ -114,9 +111,16 @@ class Client:
         }  # fmt: skip
         if labels:
             query["labelSelector"] = labels
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=silence)
-        async with self._request("GET", kind.path(namespace), query=query, timeout=timeout) as response:
-            yield _events(response)
+        request = await self._request("GET", kind.path(namespace), query, None, "")
+        with self._told("GET"):
+            async with self._pool.alone(connect_within=self._timeout) as connection:
+                async with asyncio.timeout(silence):
+                    head = await connection.ask(request)
+                self._answered("GET", head.status)
+                if head.status >= 300:
+                    async with asyncio.timeout(silence):
+                        raise self._refusal(head, await connection.body())
+                yield _events(_heard(connection, silence))
 
     async def _ask(
         self,
@@ -127,66 +131,81 @@ class Client:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> Object:
-        timeout = aiohttp.ClientTimeout(total=self._timeout)
-        async with self._request(
-            method, path, query=query, body=body, content_type=content_type, timeout=timeout
-        ) as response:
-            found = _decoded(await response.read(), response.status)
+        request = await self._request(method, path, query, body, content_type)
+        with self._told(method):
+            async with asyncio.timeout(self._timeout):
+                head, content = await self._pool.ask(request, repeatable=method == "GET")
+        self._answered(method, head.status)
+        if head.status >= 300:
+            raise self._refusal(head, content)
+        found = _decoded(content, head.status)
         if not isinstance(found, dict):
-            raise Unavailable("The API server answered with something that is no object.", status=response.status)
+            raise Unavailable("The API server answered with something that is no object.", status=head.status)
         return found
 
-    @asynccontextmanager
     async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the parts of a request have limits of their own
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        assert self._open is not None, "use the client as an async context"  # noqa: S101 - a mistake of the caller
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Mapping[str, Any] | None, content_type: str
+    ) -> bytes:
+        """A request as it goes over the wire."""
         await self._limiter.take()
-        headers = dict(await self._access.credentials.headers())
+        headers = "".join(
+            f"{name}: {_one_line(value)}\r\n" for name, value in (await self._access.credentials.headers()).items()
+        )
+        target = f"{self._prefix}{path}?{urlencode(query)}" if query else f"{self._prefix}{path}"
+        content = b"" if body is None else orjson.dumps(body)
         if body is not None:
-            headers["Content-Type"] = content_type
+            headers += f"Content-Type: {content_type}\r\nContent-Length: {len(content)}\r\n"
+        return f"{method} {target} HTTP/1.1\r\n{self._standing}{headers}\r\n".encode("latin-1") + content
+
+    @contextmanager
+    def _told(self, method: str) -> Iterator[None]:
+        """What happens to a connection, as Unavailable."""
         try:
-            async with self._open.request(
-                method, f"{self._access.server}{path}", params=query, data=None if body is None else orjson.dumps(body),
-                headers=headers, timeout=timeout, allow_redirects=False, server_hostname=self._access.server_name,
-            ) as response:  # fmt: skip
-                self._answered(method, response.status)
-                if response.status >= 300:
-                    raise await self._refusal(response)
-                yield response
-        except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            yield
+        except (OSError, TimeoutError) as error:
             self._answered(method, 0)
             what = "does not answer in time" if isinstance(error, TimeoutError) else f"cannot be reached: {error}"
             raise Unavailable(f"The API server at {self._where} {what}.") from error
 
-    async def _refusal(self, response: aiohttp.ClientResponse) -> ApiError:
-        if response.status == 401:
+    def _refusal(self, head: Head, content: bytes) -> ApiError:
+        if head.status == 401:
             self._access.credentials.rejected()
+            self._pool.forget()
         try:
-            told = orjson.loads(await response.read())
+            told = orjson.loads(content)
         except ValueError:
             told = None
-        return error_of(response.status, told, response.headers.get("Retry-After"))
+        return error_of(head.status, told, head.headers.get("retry-after"))
 
     @property
     def _where(self) -> str:
         return self._access.socket or self._access.server
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Object]:
+async def _heard(connection: Connection, silence: float) -> AsyncIterator[bytes]:
+    """A watch's bytes; raises TimeoutError once it was silent for so many seconds."""
+    chunks = connection.chunks()
+    while True:
+        async with asyncio.timeout(silence):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Object]:
     rest = b""
-    async for chunk in response.content.iter_any():
+    async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
         for line in lines:
             if line.strip():
                 yield _event(line)
+
+
+def _one_line(value: str) -> str:
+    if "\n" in value or "\r" in value:
+        raise TrainyardError("A credential for the API server has more than one line.")
+    return value
 
 
 def _event(line: bytes) -> Object:

@@ -64,7 +64,7 @@ class Informer:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keys(self) -> Iterator[str]:
+    def all_keys(self) -> Iterator[str]:
         """Every key, `namespace/name`."""
         return iter(list(self._kept))
 

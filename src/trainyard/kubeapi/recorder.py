@@ -52,13 +52,10 @@ class Recorder:
     def tell(self, about: Object, reason: str, message: str, *, warning: bool = False) -> None:
         """Tell something about an object; returns at once."""
         metadata = about.get("metadata") or {}
-        if not self._within_rate(str(metadata.get("uid"))):
+        if self._queue.full() or not self._within_rate(str(metadata.get("uid"))):
             self.dropped += 1
             return
-        try:
-            self._queue.put_nowait(self._event(about, metadata, reason, message[:_LONGEST], warning))
-        except asyncio.QueueFull:
-            self.dropped += 1
+        self._queue.put_nowait(self._event(about, metadata, reason, message[:_LONGEST], warning))
 
     async def run(self) -> None:
         """Send for ever."""

@@ -45,19 +45,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The edit can never be carried out."""
+    """The edit can never be carried out; or, `later`, not yet: look again."""
 
     reason: str
+    later: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
-    """The edit cannot be carried out yet; look again."""
-
-    reason: str
-
-
-Verdict = Ask | Refuse | Later
+Verdict = Ask | Refuse
 
 
 def judge(
@@ -76,7 +70,7 @@ def judge(
     if not parts & {"pool", "profiler"} and parts != {"debug"}:
         return Refuse(ONLY)
     if observed.get("SecondaryStatus") == "Starting":
-        return Later(STARTING)
+        return Refuse(STARTING, later=True)
     if "pool" in parts:
         return _pool(wanted, observed)
     return _profiler(wanted, observed) if "profiler" in parts else _debug(wanted, observed)
@@ -137,7 +131,7 @@ def _pool(wanted: Mapping[str, Any], observed: Mapping[str, Any]) -> Verdict:
     if (observed.get("ResourceConfig") or {}).get("KeepAlivePeriodInSeconds") is None:
         return Refuse(NO_POOL)
     if status == "InProgress" or (status == "Completed" and pool is None):
-        return Later(POOL_LATER)
+        return Refuse(POOL_LATER, later=True)
     if status != "Completed":
         return Refuse(POOL_NEVER)
     if pool not in ("Available", "InUse"):

@@ -73,14 +73,22 @@ def _convert(value: Any, shape: Shape, depth: int, *, to_ack_names: bool) -> Any
 def _convert_structure(
     value: Mapping[Any, Any], structure: type[Structure], depth: int, *, to_ack_names: bool
 ) -> dict[Any, Any]:
+    table = _table(structure, to_ack_names=to_ack_names)
     converted: dict[Any, Any] = {}
-    for key, member_value in value.items():
-        name = api_name(structure, key) if isinstance(key, str) else None
-        if name is None:
-            converted[key] = member_value
-            continue
-        written = ack_name(name) if to_ack_names else name
-        shape = members_of(structure)[name].shape
-        target = key if written in converted else written
-        converted[target] = _convert(member_value, shape, depth + 1, to_ack_names=to_ack_names)
+    for key, member in value.items():
+        written, shape = table.get(key, (key, None))
+        if shape is not None:
+            member = _convert(member, shape, depth + 1, to_ack_names=to_ack_names)  # noqa: PLW2901 - its new spelling
+        converted[key if written in converted else written] = member
     return converted
+
+
+@cache
+def _table(structure: type[Structure], *, to_ack_names: bool) -> Mapping[Any, tuple[Any, Shape | None]]:
+    """Every spelling of a member, how it is to be written, and its shape where there is something to convert in it."""
+    found: dict[Any, tuple[Any, Shape | None]] = {}
+    for spelling, name in _names(structure).items():
+        shape = members_of(structure)[name].shape
+        plain = shape.structure is None and shape.item is None
+        found[spelling] = (ack_name(name) if to_ack_names else name, None if plain else shape)
+    return found

@@ -11,9 +11,10 @@ from trainyard.model.errors import ResourceNotFound, ServiceError, TrainyardErro
 from trainyard.model.job import Job
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.update import TrainingJobUpdate
-from trainyard.operator.case import Missing, Retag, Seen, Sight, Unseen
+from trainyard.operator.case import Missing, Seen, Sight, Unseen
 from trainyard.operator.faults import fault_of
 from trainyard.operator.metrics import Metrics
+from trainyard.operator.steps import Retag
 from trainyard.ports.service import TrainingService
 from trainyard.resource.conditions import Fault
 

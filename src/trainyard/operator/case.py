@@ -1,4 +1,4 @@
-"""What one decision is made of, and what it may answer."""
+"""What one decision is made of."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from trainyard.lifecycle.comparing import Difference
 from trainyard.model.casing import to_api
 from trainyard.model.job import Job
 from trainyard.model.keys import Scope
-from trainyard.model.spec import TrainingJobSpec
-from trainyard.model.update import TrainingJobUpdate
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy
 from trainyard.resource.tagging import Tags
@@ -88,6 +86,7 @@ class Case:
     namespace : the annotations of its namespace.
     fault     : what became of a deed of this very pass, where it failed.
     updated   : the service took an update in this pass.
+    unkept    : what the last patch of the status left undone: ACK's own definition has no room for members of ours.
     """
 
     resource: Mapping[str, Any]
@@ -97,8 +96,9 @@ class Case:
     namespace: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
     updated: bool = False
+    unkept: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def metadata(self) -> Mapping[str, Any]:
         """The resource's metadata."""
         found: Mapping[str, Any] = self.resource.get("metadata") or {}
@@ -135,7 +135,7 @@ class Case:
         """The resource's status, as it stands."""
         return self.resource.get("status") or {}
 
-    @property
+    @cached_property
     def arn(self) -> str | None:
         """The ARN of the job that the resource made or took over; a foreign job's is shown, but is not counted."""
         if any(one.get("message") == EXISTS for one in self.status.get("conditions") or ()):
@@ -157,83 +157,3 @@ class Case:
     def read_only(self) -> bool:
         """Whether the resource only shows its job."""
         return self.rules.read_only and self.annotations.get(Annotation.READ_ONLY) == "true"
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """Write metadata or spec (a JSON merge patch), then decide again. `why`: a word for logs."""
-
-    body: Mapping[str, Any]
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Create the job, then decide again."""
-
-    spec: TrainingJobSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """Have the service change the job, then decide again."""
-
-    update: TrainingJobUpdate
-
-
-@dataclass(frozen=True, slots=True)
-class Retag:
-    """Put tags on the job and take others off, then decide again."""
-
-    name: str
-    add: Tags = ()
-    remove: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Ask the job to end, then decide again."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """Take the finalizer off, so that the deletion of the resource can go on; `why` for the log."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """Delete the resource: its time is over, or what it mirrored is gone."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tale:
-    """One Kubernetes Event. `reason` is one CamelCase word."""
-
-    reason: str
-    message: str
-    warning: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """The pass is over.
-
-    status : the patch of the status; empty where it stands as it should.
-    after  : look again in so many seconds, whatever happens.
-    again  : it failed for a cause that may pass by itself: look again, each time after a longer pause.
-    tale   : what to tell, once the status is written.
-    """
-
-    status: Mapping[str, Any] = field(default_factory=dict)
-    after: float | None = None
-    again: bool = False
-    tale: Tale | None = None
-
-
-Step = Patch | Create | Update | Retag | Stop | Release | Remove | Settle

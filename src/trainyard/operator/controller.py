@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from trainyard.kit.backoff import Backoff, spread
 from trainyard.kubeapi.client import Client, Object
-from trainyard.kubeapi.errors import ApiError, Conflict, Forbidden, NotFound, TooManyRequests
+from trainyard.kubeapi.errors import ApiError, Conflict, NotFound, TooManyRequests
 from trainyard.kubeapi.informer import Informer
-from trainyard.kubeapi.kinds import NAMESPACES
 from trainyard.kubeapi.lease import NotLeading
 from trainyard.kubeapi.queue import WorkQueue
 from trainyard.kubeapi.recorder import Recorder
 from trainyard.model.errors import TrainyardError
 from trainyard.operator.asking import Asking
-from trainyard.operator.case import Rules, Settle
+from trainyard.operator.case import Rules
 from trainyard.operator.index import Index
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.mirror import Mirror
+from trainyard.operator.namespaces import Namespaces
 from trainyard.operator.options import WORKERS, Watching
 from trainyard.operator.reconciler import TRAINING_JOBS, Reconciler, Tools
+from trainyard.operator.steps import Settle
 from trainyard.ports.clock import Clock
 from trainyard.ports.service import TrainingService
 
@@ -76,23 +77,24 @@ class Controller:
             )
             for namespace in self._watching.namespaces or (None,)
         ]  # fmt: skip
-        self._namespaces = Informer(client, NAMESPACES, clock, self._ignored, silence=self._watching.silence)
+        self._namespaces = Namespaces(client, clock, self._annotated, silence=self._watching.silence)
         tools = Tools(
             client=client, asking=Asking(service, self.metrics, self._check), recorder=self._recorder,
             metrics=self.metrics, clock=clock, guard=self._check, wrote=self._wrote,
         )  # fmt: skip
-        self._reconciler = Reconciler(tools, rules, self._annotations_of)
+        self._reconciler = Reconciler(tools, rules, self._namespaces.annotations_of)
 
     async def run(self) -> None:
         """Reconcile for ever. Raises NotLeading when the lease was lost."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow_namespaces())
+            group.create_task(self._namespaces.run())
             for informer in self._informers:
                 group.create_task(informer.run())
             group.create_task(self._recorder.run())
             group.create_task(self._follow_service())
             for informer in self._informers:
                 await informer.synced.wait()
+            await self._namespaces.known()
             for _ in range(self._workers):
                 group.create_task(self._work())
             if self._mirror is not None:
@@ -126,6 +128,7 @@ class Controller:
         if resource is None:
             self.index.drop(key)
             self.queue.drop(key)
+            self._reconciler.forget(*key.split("/", 1))
             return
         resting = self.index.put(key, resource, self._clock.now())
         if key in self._passing:
@@ -136,8 +139,12 @@ class Controller:
             return
         self.queue.add(key)
 
-    def _ignored(self, _key: str, _resource: Object | None, _before: Object | None) -> None:
-        """A namespace's annotations matter when its resources are looked at next."""
+    def _annotated(self, namespace: str) -> None:
+        """What a namespace says counts for all resources in it."""
+        for informer in self._informers:
+            for key in informer.all_keys():
+                if key.startswith(f"{namespace}/"):
+                    self.queue.add(key)
 
     def _wrote(self, resource: Object) -> None:
         informer = self._informer_of(resource["metadata"].get("namespace"))
@@ -156,22 +163,6 @@ class Controller:
     def _resource(self, key: str) -> Object | None:
         informer = self._informer_of(key.partition("/")[0])
         return None if informer is None else informer.get(key)
-
-    def _annotations_of(self, namespace: str) -> Mapping[str, str]:
-        found = self._namespaces.get(namespace) or {}
-        annotations: Mapping[str, str] = (found.get("metadata") or {}).get("annotations") or {}
-        return annotations
-
-    async def _follow_namespaces(self) -> None:
-        """Namespaces' annotations; without the right to list them they count as having none, as in ACK."""
-        try:
-            await self._client.list_page(NAMESPACES, limit=1)
-        except Forbidden as error:
-            _LOG.warning("annotations of namespaces are not read: %s", error)
-            return
-        except ApiError:
-            pass
-        await self._namespaces.run()
 
     async def _follow_service(self) -> None:
         while True:

@@ -23,21 +23,9 @@ from trainyard.model.job import Job
 from trainyard.model.members import members_of
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.operator import deleting, naming
-from trainyard.operator.case import (
-    EXISTS,
-    Case,
-    Create,
-    Missing,
-    Patch,
-    Remove,
-    Retag,
-    Seen,
-    Settle,
-    Step,
-    Unseen,
-    Update,
-)
+from trainyard.operator.case import EXISTS, Case, Missing, Seen, Unseen
 from trainyard.operator.settling import FINAL, POLL, Pause, settle, settle_as_remembered, ttl_left
+from trainyard.operator.steps import Create, Patch, Remove, Retag, Settle, Step, Update
 from trainyard.resource import tagging
 from trainyard.resource.conditions import Fault
 from trainyard.resource.late import late_initialisation
@@ -216,11 +204,11 @@ def _changed(case: Case, seen: Seen) -> Step | None:
     match verdict:
         case updating.Ask(update):
             return Update(update)
-        case updating.Refuse(reason):
-            return settle(case, Fault(reason, terminal=True), late=True)
-        case updating.Later(reason):
+        case updating.Refuse(reason, later=True):
             pause = Pause(after=POLL if case.rules.polling else None, patient=True)
             return settle(case, Fault(reason), pause=pause, late=True)
+        case updating.Refuse(reason):
+            return settle(case, Fault(reason, terminal=True), late=True)
         case None:
             return None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from trainyard.operator.case import Case, Missing, Release, Seen, Settle, Step, Stop
+from trainyard.operator.case import Case, Missing, Seen
 from trainyard.operator.settling import FINAL, POLL, Pause, settle
+from trainyard.operator.steps import Release, Settle, Step, Stop
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy, NamespaceAnnotation
 

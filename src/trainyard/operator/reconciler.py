@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+import orjson
+
 from trainyard.kit.crashpoint import crashpoint
+from trainyard.kit.mergepatch import left_undone
 from trainyard.kubeapi.client import Client, Object
 from trainyard.kubeapi.errors import ApiError, NotFound
 from trainyard.kubeapi.kinds import Kind
@@ -18,26 +21,11 @@ from trainyard.kubeapi.recorder import Recorder
 from trainyard.model.job import Job
 from trainyard.operator import deleting
 from trainyard.operator.asking import Asking
-from trainyard.operator.case import (
-    Case,
-    Create,
-    Patch,
-    Release,
-    Remove,
-    Retag,
-    Rules,
-    Seen,
-    Settle,
-    Sight,
-    Step,
-    Stop,
-    Tale,
-    Unseen,
-    Update,
-)
+from trainyard.operator.case import Case, Rules, Seen, Sight, Unseen
 from trainyard.operator.decide import decide
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.naming import BadAdoption, job_name
+from trainyard.operator.steps import Create, Patch, Release, Remove, Retag, Settle, Step, Stop, Tale, Update
 from trainyard.ports.clock import Clock
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import GROUP, PLURAL, VERSION
@@ -68,6 +56,11 @@ class Reconciler:
 
     def __init__(self, tools: Tools, rules: Rules, namespace: Callable[[str], Mapping[str, str]]) -> None:
         self._tools, self._rules, self._namespace = tools, rules, namespace
+        self._unkept: dict[tuple[str, str], bytes] = {}  # patches as JSON, of servers that prune what we say
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The resource is gone."""
+        self._unkept.pop((namespace, name), None)
 
     async def reconcile(self, resource: Object) -> Settle:
         """Bring one resource and its job together as far as can be now. Raises ApiError, NotLeading."""
@@ -84,9 +77,12 @@ class Reconciler:
         raise ApiError(f"{resource['metadata']['name']} is not settled after {MOST_STEPS} steps.")
 
     async def _case(self, resource: Object) -> Case:
+        metadata = resource["metadata"]
+        namespace = str(metadata.get("namespace") or "")
+        unkept = self._unkept.get((namespace, metadata["name"]))
         blank = Case(
             resource=resource, sight=Unseen(Fault("")), rules=self._rules, now=self._tools.clock.now(),
-            namespace=self._namespace(resource["metadata"].get("namespace", "")),
+            namespace=self._namespace(namespace), unkept=orjson.loads(unkept) if unkept else {},
         )  # fmt: skip
         return replace(blank, sight=await self._look(blank))
 
@@ -144,9 +140,16 @@ class Reconciler:
             written = await self._tools.client.patch(TRAINING_JOBS, *_place(case), body, subresource="status")
             crashpoint("operator-after-status")
             self._tools.wrote(written)
+            self._remember(case, left_undone(step.status, written.get("status") or {}))
             self._tools.metrics.status_writes.inc()
         if step.status and step.tale is not None:
             self._tell(case, step.tale)
+
+    def _remember(self, case: Case, unkept: Mapping[str, Any]) -> None:
+        if unkept:
+            self._unkept[_place(case)] = orjson.dumps(unkept)
+        else:
+            self._unkept.pop(_place(case), None)
 
     async def _release(self, case: Case, why: str) -> None:
         self._tell(case, Tale("Released", f"The resource is let go: {why}."))

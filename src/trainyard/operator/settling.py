@@ -8,10 +8,12 @@ from typing import Any
 
 from trainyard.kit.mergepatch import merge_patch
 from trainyard.kit.times import epoch, rfc3339
-from trainyard.operator.case import Case, Seen, Settle, Tale
+from trainyard.operator.case import Case, Seen
+from trainyard.operator.remarks import remarks_on
+from trainyard.operator.steps import Settle, Tale
 from trainyard.resource import conditions
 from trainyard.resource.conditions import Condition, Fault
-from trainyard.resource.names import Annotation, ConditionType, DeletionPolicy, OwnAnnotation
+from trainyard.resource.names import ConditionType, OwnAnnotation
 from trainyard.resource.status import capped, drifted, status_of
 
 POLL = 30.0  # seconds: ACK's pause while something is under way
@@ -48,7 +50,7 @@ def settle_as_remembered(case: Case, notice: str) -> Settle:
 def ttl_left(case: Case, status: Mapping[str, Any]) -> float | None:
     """Seconds until the resource is to be deleted; None where it is kept."""
     asked = case.annotations.get(OwnAnnotation.TTL)
-    ttl = float(asked) if asked and asked.isdecimal() else case.rules.ttl
+    ttl = float(asked) if asked and asked.isascii() and asked.isdecimal() else case.rules.ttl
     if ttl is None or status.get("trainingJobStatus") not in FINAL:
         return None
     ended = epoch(status.get("trainingEndTime")) or epoch(status.get("lastModifiedTime"))
@@ -61,8 +63,10 @@ def _settled(
     at, generation = rfc3339(case.now), int(case.metadata.get("generation") or 0)
     status["conditions"] = conditions.merged(case.status.get("conditions") or (), told, generation=generation, at=at)
     status["observedGeneration"] = generation
+    status = capped(status)
+    patch = merge_patch(case.status, status)
     return Settle(
-        status=merge_patch(case.status, status),
+        status={} if patch == case.unkept else patch,
         after=_next_look(case, status, pause.after),
         again=fault is not None and not fault.terminal and pause.after is None and not pause.patient,
         tale=tale(case.status, status),
@@ -97,33 +101,11 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None
 
 
 def _seen_status(case: Case, seen: Seen) -> dict[str, Any]:
-    status = status_of(seen.job, case.rules.scope, at=case.now)
-    more: dict[str, Any] = {}
+    remarks: dict[str, Any] = {"notices": remarks_on(case)}
     if (case.managed or case.adopted) and not case.read_only:
-        more["drift"] = drifted(case.differences)
-        more["managedTagKeys"] = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())
-    remarks = _remarks(case)
-    if remarks:
-        more["notices"] = [*status.get("notices", ()), *remarks]
-    given = {name: value for name, value in more.items() if value}
-    return capped({**status, **given}) if given else status
-
-
-def _remarks(case: Case) -> list[str]:
-    """What the resource asks for by annotations and does not get, told instead of passed over."""
-    found = []
-    region, scope = case.annotations.get(Annotation.REGION), case.rules.scope
-    if region and region != scope.region:
-        found.append(
-            f"The annotation {Annotation.REGION} asks for {region}; this operator's jobs are in {scope.region}."
-        )
-    ttl = case.annotations.get(OwnAnnotation.TTL)
-    if ttl and not ttl.isdecimal():
-        found.append(f"The annotation {OwnAnnotation.TTL} must be whole seconds, and {ttl[:40]!r} is not.")
-    policy = case.annotations.get(Annotation.DELETION_POLICY)
-    if policy and policy not in set(DeletionPolicy):
-        found.append(f"The annotation {Annotation.DELETION_POLICY}: {policy[:40]!r} is taken for retain.")
-    return found
+        remarks["drift"] = drifted(case.differences)
+        remarks["managedTagKeys"] = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())
+    return status_of(seen.job, case.rules.scope, at=case.now, wire=seen.wire, remarks=remarks)
 
 
 def _remembered_status(case: Case, fault: Fault | None) -> dict[str, Any]:

@@ -136,5 +136,6 @@ def _entry(before: Mapping[str, Any], condition: Condition, generation: int, at:
 
 
 def _cut(text: str, longest: int) -> str:
-    text = text.encode("utf-8", "replace").decode()
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no text in JSON
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -22,7 +22,13 @@ from trainyard.model.keys import Scope
 
 LARGEST = 100_000  # bytes of JSON
 STALE = 15.0  # seconds unseen from which a job's state is no longer called known
-_MOST = {"secondaryStatusTransitions": 40, "finalMetricDataList": 40, "drift": 20, "notices": 20, "managedTagKeys": 50}
+_MOST = {
+    "debugRuleEvaluationStatuses": 20, "drift": 20, "finalMetricDataList": 40, "managedTagKeys": 50, "notices": 20,
+    "profilerRuleEvaluationStatuses": 20, "secondaryStatusTransitions": 40,
+}  # fmt: skip
+_GIVEN_UP_FIRST = ("secondaryStatusTransitions", "drift", "finalMetricDataList", "notices")
+_FEW = 5  # of those that are given up
+_EVER_SHORTER = (256, 64)  # characters of any text
 _LONGEST = 1024  # characters of a text of ours
 _LONGEST_VALUE = 256  # characters of a value shown as drift
 
@@ -63,9 +69,20 @@ _TIMES = frozenset(
 )
 
 
-def status_of(job: Job, scope: Scope, *, at: float) -> dict[str, Any]:
-    """The job's part of the status, in ACK's spelling; conditions and drift are added by whoever compares."""
-    wire = job.description.to_wire()
+def status_of(
+    job: Job,
+    scope: Scope,
+    *,
+    at: float,
+    wire: Mapping[str, Any] | None = None,
+    remarks: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The job's part of the status, in ACK's spelling; whoever compares adds the conditions, and caps the whole.
+
+    wire    : the description in the API's spelling, where the caller has it already.
+    remarks : what the caller has to say: drift, managedTagKeys, and notices, which follow the job's own.
+    """
+    wire = job.description.to_wire() if wire is None else wire
     shown = {name: _plain(wire[name], name) for name in _SHOWN if wire.get(name) is not None}
     status: dict[str, Any] = to_ack(shown, TrainingJobDescription)
     status["ackResourceMetadata"] = {
@@ -76,7 +93,10 @@ def status_of(job: Job, scope: Scope, *, at: float) -> dict[str, Any]:
     }
     status["logLocation"] = log_location(wire["TrainingJobName"])
     status.update(_ours(job, at))
-    return capped(status)
+    for name, value in (remarks or {}).items():
+        if value:
+            status[name] = [*status.get(name, ()), *value]
+    return status
 
 
 def log_location(name: str) -> dict[str, str]:
@@ -100,14 +120,32 @@ def drifted(found: Sequence[Difference]) -> list[dict[str, str]]:
 
 
 def capped(status: Mapping[str, Any]) -> dict[str, Any]:
-    """The status within its limits: the newest of each list, texts cut, and if need be the longest lists left out."""
-    kept = {name: _capped_member(name, value) for name, value in status.items()}
-    for name in ("secondaryStatusTransitions", "drift", "finalMetricDataList", "notices"):
-        if len(json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace")) <= LARGEST:
-            break
+    """The status within its limits, conditions included.
+
+    Of each list the newest, texts cut; where that is not enough, fewer of what is told, then ever shorter texts.
+    """
+    kept = {name: value if name == "conditions" else _capped_member(name, value) for name, value in status.items()}
+    for name in _GIVEN_UP_FIRST:
+        if _size(kept) <= LARGEST:
+            return kept
         if name in kept:
-            kept[name] = kept[name][-5:]
+            kept[name] = kept[name][-_FEW:]
+    for longest in _EVER_SHORTER:
+        if _size(kept) > LARGEST:
+            kept = {name: _shortened(value, longest) for name, value in kept.items()}
     return kept
+
+
+def _size(status: Mapping[str, Any]) -> int:
+    return len(json.dumps(status, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _shortened(value: Any, longest: int) -> Any:
+    if isinstance(value, list):
+        return [_shortened(item, longest) for item in value]
+    if isinstance(value, Mapping):
+        return {name: _shortened(member, longest) for name, member in value.items()}
+    return _cut(value, longest) if isinstance(value, str) else value
 
 
 def _ours(job: Job, at: float) -> dict[str, Any]:
@@ -150,12 +188,12 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _capped_member(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return _cut(value, _LONGEST)
     if isinstance(value, list):
         most = _MOST.get(name)
         return [_capped_member("", item) for item in (value[-most:] if most else value)]
-    if isinstance(value, Mapping):
-        return {key: _capped_member("", item) for key, item in value.items()}
-    return _cut(value, _LONGEST) if isinstance(value, str) else value
+    return {key: _capped_member("", item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _written(path: tuple[str | int, ...]) -> str:
@@ -171,5 +209,6 @@ def _written(path: tuple[str | int, ...]) -> str:
 
 
 def _cut(text: str, longest: int) -> str:
-    text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no text in JSON
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no text in JSON
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

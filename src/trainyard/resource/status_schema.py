@@ -25,6 +25,10 @@ def _many(description: str, **members: Schema) -> Schema:
     return {"description": description, "type": "array", "items": {"type": "object", "properties": members}}
 
 
+def _texts(description: str) -> Schema:
+    return {"description": description, "type": "array", "items": {"type": "string"}}
+
+
 def _one(description: str, **members: Schema) -> Schema:
     return {"description": description, "type": "object", "properties": members}
 
@@ -42,7 +46,7 @@ def _rules(description: str) -> Schema:
 
 def status_schema(*, strict: bool) -> Schema:
     """The status; `strict` bounds the conditions, which rules look through."""
-    members = {**_ack(), **_ours()}
+    members = {**ack_members(), **_of_the_job(), **_of_its_time(), **_of_serverless_jobs(), **_of_running_here()}
     if strict:
         members["conditions"]["maxItems"] = 64
         members["conditions"]["items"]["properties"]["type"]["maxLength"] = 316
@@ -54,7 +58,8 @@ def status_schema(*, strict: bool) -> Schema:
     }
 
 
-def _ack() -> dict[str, Any]:
+def ack_members() -> dict[str, Any]:
+    """The members that ACK's own definition has, and leaves of ours."""
     metadata = _one(
         "Who owns the job and where it is.",
         arn=_text("The job's ARN, once it exists."),
@@ -95,15 +100,29 @@ def _ack() -> dict[str, Any]:
     }
 
 
-def _ours() -> dict[str, Any]:
+def _of_the_job() -> dict[str, Any]:
     return {
         "observedGeneration": _number("The generation of the resource that this status speaks of."),
         "trainingJobName": _text("The job's name, also where it was generated."),
+        "tuningJobARN": _text("The tuning job that made this job."),
+        "labelingJobARN": _text("The labeling job that made this job."),
+        "autoMLJobARN": _text("The AutoML job that made this job."),
+        "managedTagKeys": _texts("Keys of the job's tags that come from this resource."),
+        "drift": _many(
+            "Where the job differs from the spec, and cannot be changed to agree.",
+            desired=_text("The spec's value, as JSON."),
+            observed=_text("The job's value, as JSON."),
+            path=_text("The member, such as spec.stoppingCondition.maxRuntimeInSeconds."),
+        ),
+    }
+
+
+def _of_its_time() -> dict[str, Any]:
+    return {
         "trainingStartTime": _time("When training began."),
         "trainingEndTime": _time("When training ended."),
         "trainingTimeInSeconds": _number("How long it trained."),
         "billableTimeInSeconds": _number("How much of it is billed."),
-        "billableTokenCount": _number("How many tokens of a serverless job are billed."),
         "secondaryStatusTransitions": _many(
             "The job's history; the oldest steps are left out where there are many.",
             endTime=_time(),
@@ -117,6 +136,12 @@ def _ours() -> dict[str, Any]:
             timestamp=_time(),
             value={"type": "number", "format": "double"},
         ),
+    }
+
+
+def _of_serverless_jobs() -> dict[str, Any]:
+    return {
+        "billableTokenCount": _number("How many tokens of a serverless job are billed."),
         "progressInfo": _one(
             "How far a serverless job is.",
             currentEpoch=_number(),
@@ -126,9 +151,11 @@ def _ours() -> dict[str, Any]:
         ),
         "mlflowDetails": _one("The MLflow run of a serverless job.", mlflowExperimentID=_text(), mlflowRunID=_text()),
         "outputModelPackageARN": _text("The model package that a serverless job registered."),
-        "tuningJobARN": _text("The tuning job that made this job."),
-        "labelingJobARN": _text("The labeling job that made this job."),
-        "autoMLJobARN": _text("The AutoML job that made this job."),
+    }
+
+
+def _of_running_here() -> dict[str, Any]:
+    return {
         "logLocation": _one(
             "Where the job's output is.",
             command=_text("The command that shows it."),
@@ -136,25 +163,10 @@ def _ours() -> dict[str, Any]:
             logStreamPrefix=_text(),
         ),
         "waiting": _text("What the job waits for."),
-        "notices": {
-            "description": "What one has to know about how the job runs here.",
-            "type": "array",
-            "items": {"type": "string"},
-        },
-        "managedTagKeys": {
-            "description": "Keys of the job's tags that come from this resource.",
-            "type": "array",
-            "items": {"type": "string"},
-        },
+        "notices": _texts("What one has to know about how the job runs here."),
         "attempt": _number("Which attempt runs or ran last, counted from one."),
         "launcher": _text("How the job runs: process, container, pod."),
         "image": _text("As what the job runs."),
         "exitCode": _number("The program's exit status."),
         "unseenSince": _time("Since when the service could not be asked; the rest is how the job stood then."),
-        "drift": _many(
-            "Where the job differs from the spec, and cannot be changed to agree.",
-            desired=_text("The spec's value, as JSON."),
-            observed=_text("The job's value, as JSON."),
-            path=_text("The member, such as spec.stoppingCondition.maxRuntimeInSeconds."),
-        ),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from tests.kube_server import DEADLINE, a_kube_server
 
+from trainyard.doors.kube import answers
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.resources import SqliteResourceStore
 
@@ -107,6 +109,34 @@ def test_a_client_that_goes_in_the_middle_of_a_watch_leaves_the_server_well(url:
             connection.sendall(f"GET {MAPS}?watch=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
     assert ask(url + MAPS)[0] == 200
+
+
+def test_a_client_that_stops_reading_is_cut_off_and_little_is_kept_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "SEND_TIMEOUT", 1.0)
+    given_up, finish = threading.Event(), answers.Stream._finish
+
+    async def noticed(self: answers.Stream, send: Any) -> None:
+        await finish(self, send)
+        given_up.set()
+
+    monkeypatch.setattr(answers.Stream, "_finish", noticed)
+    with a_kube_server(tmp_path) as server, closing(socket.socket()) as lazy:
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        lazy.settimeout(DEADLINE)
+        lazy.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        lazy.sendall(f"GET {MAPS}?watch=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert lazy.recv(10) == b"HTTP/1.1 2"
+        written = 0
+        for number in range(40):
+            body = json.dumps({"metadata": {"name": f"big{number}"}, "data": {"x": "x" * 500_000}}).encode()
+            assert ask(server.url + MAPS, "POST", body)[0] == 201
+            written += len(body)
+        assert given_up.wait(DEADLINE)
+        got = sum(len(part) for part in iter(lambda: lazy.recv(1 << 20), b""))  # to the end of the connection
+        assert got < written / 2
+        assert ask(server.url + MAPS + "/big39")[0] == 200
 
 
 def test_a_server_that_restarts_has_everything_and_clients_go_on_from_where_they_were(tmp_path: Path) -> None:

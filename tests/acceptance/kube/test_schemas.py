@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def kubectl(kube: KubeServer, namespace: str) -> Kubectl:
+def kubectl(training_jobs: KubeServer, namespace: str) -> Kubectl:
     """Run kubectl in the test's namespace, where TrainingJobs are strictly judged; what it said."""
+    kube = training_jobs
     kube.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=json.dumps(definition()))
     kube.kubectl("wait", "--for=condition=Established", "crd/trainingjobs.sagemaker.services.k8s.aws", "--timeout=20s")
 

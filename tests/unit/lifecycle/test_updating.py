@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trainyard.lifecycle import updating
 from trainyard.lifecycle.comparing import differences
 from trainyard.lifecycle.transitions import enter
-from trainyard.lifecycle.updating import Ask, Later, Refuse, judge
+from trainyard.lifecycle.updating import Ask, Refuse, judge
 from trainyard.model.keys import JobKey
 from trainyard.model.record import JobRecord, Placement
 from trainyard.model.resources import Resources
@@ -86,7 +86,7 @@ SCENARIOS = {
     "ProfilerStarting": (
         {**WITH_PROFILER, "ProfilerConfig": FASTER},
         told(WITH_PROFILER, secondary="Starting"),
-        Later(updating.STARTING),
+        Refuse(updating.STARTING, later=True),
     ),
     "ProfilerTerminal": (
         {**WITH_PROFILER, "ProfilerConfig": FASTER},
@@ -129,8 +129,12 @@ SCENARIOS = {
         told(pool(100), "Completed", "Completed", **available("InUse")),
         {"ResourceConfig": {"KeepAlivePeriodInSeconds": 0}},
     ),
-    "WarmPoolInProgress": (pool(200), told(pool(100)), Later(updating.POOL_LATER)),
-    "WarmPool not told yet": (pool(200), told(pool(100), "Completed", "Completed"), Later(updating.POOL_LATER)),
+    "WarmPoolInProgress": (pool(200), told(pool(100)), Refuse(updating.POOL_LATER, later=True)),
+    "WarmPool not told yet": (
+        pool(200),
+        told(pool(100), "Completed", "Completed"),
+        Refuse(updating.POOL_LATER, later=True),
+    ),
     "WarmPoolTerminal": (
         pool(200),
         told(pool(100), "Completed", "Completed", **available("Terminated")),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.fakes.apiserver import merged
+
 from trainyard.model.casing import to_ack
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.job import Job
@@ -76,17 +78,4 @@ def case_of(resource: dict[str, Any], sight: Job | Sight = Missing(), **more: An
 
 def settled(resource: dict[str, Any], patch: Any) -> dict[str, Any]:
     """The resource after a merge patch of its status."""
-    return {**resource, "status": patched(resource.get("status", {}), patch)}
-
-
-def patched(before: Any, patch: Any) -> Any:
-    """RFC 7396, as the API server applies it."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(before) if isinstance(before, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = patched(result.get(name), value)
-    return result
+    return {**resource, "status": merged(resource.get("status", {}), patch)}

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.fakes.apiserver import refusal
+from tests.fakes.apiserver import ApiServer, refusal
 from tests.fakes.yard import TestYard, a_running_yard
-from tests.unit.operator.world import World, a_client, a_controller, a_manifest, a_world, an_api, until
+from tests.unit.operator.world import CLOCK, World, a_client, a_controller, a_manifest, a_world, an_api, until
 
+from trainyard.kubeapi.client import Client
 from trainyard.kubeapi.lease import Lease, NotLeading, Terms
 from trainyard.model.errors import Transient
 from trainyard.model.job import Job
 from trainyard.model.observation import Ending, Milestone
-from trainyard.operator.controller import running
+from trainyard.operator.case import Rules
+from trainyard.operator.controller import Controller, running
 from trainyard.operator.reconciler import TRAINING_JOBS
 from trainyard.resource.names import FINALIZER, PLURAL
+from trainyard.resource.status_schema import ack_members
 
 
 def status_writes(world: World, name: str) -> int:
@@ -258,13 +262,36 @@ async def test_a_compacted_history_is_listed_again_and_deletions_are_found() -> 
         await until(lambda: not world.controller.index.keys_of("job"))
 
 
-async def test_the_api_server_restarts() -> None:
+async def test_the_api_server_restarts_under_an_operator_that_goes_on() -> None:
+    api = ApiServer(bookmarks=0.2)
+    api.put("namespaces", {"metadata": {"name": "default"}})
+    async with a_running_yard() as yard, AsyncExitStack() as first:
+        url = await first.enter_async_context(api.running())
+        async with a_client(url) as client:
+            controller = a_controller(client, yard.service)
+            world = World(api, yard, client, controller)
+            async with running(controller):
+                await world.apply("job")
+                await until(lambda: bool(yard.runtime.runs))
+                await first.aclose()
+                await yard.reach("job", Milestone.STAGING, Milestone.TRAINING)
+                await until(lambda: controller.watch_age() > 1.0)
+                assert len(yard.runtime.launches) == 1
+                async with api.running(api.port):
+                    await world.reaches("job", "Training")
+                    await world.apply("later")
+                    await world.reaches("later", "InProgress")
+                    assert len(yard.runtime.launches) == 2
+
+
+async def test_a_service_that_was_exchanged_has_no_job_made_again() -> None:
     async with a_running_yard() as yard, an_api() as (api, client):
         controller = a_controller(client, yard.service)
         async with running(controller):
             world = World(api, yard, client, controller)
             await world.apply("job")
             await world.reaches("job", "InProgress")  # the resource knows whose job it is
+            await until(lambda: controller.queue.idle)
         port = api.port
     async with a_running_yard() as other, api.running(port) as url, a_client(url) as again:
         controller = a_controller(again, other.service)
@@ -302,3 +329,163 @@ async def test_who_lost_the_lease_writes_nothing() -> None:
         assert raised.group_contains(NotLeading)
         assert not yard.runtime.launches
         assert "status" not in api.get(PLURAL, "job")
+
+
+def pruned(value: Any, schema: Any) -> Any:
+    """What is left of a value under a structural schema."""
+    if isinstance(value, dict) and "properties" in schema:
+        members = schema["properties"]
+        return {name: pruned(member, members[name]) for name, member in value.items() if name in members}
+    return [pruned(item, schema["items"]) for item in value] if isinstance(value, list) else value
+
+
+async def test_a_definition_that_prunes_what_we_say_is_not_told_it_again_and_again() -> None:
+    async with a_world(ttl=None) as world:
+        world.api.keeps = lambda status: pruned(status, {"properties": ack_members()})
+        await world.apply("job")
+        await trained(world)
+        await until(lambda: world.controller.queue.idle)
+        assert "observedGeneration" not in world.status("job")
+        writes, calls = status_writes(world, "job"), described(world)
+        for number in range(3):
+            await world.edit("job", {"metadata": {"labels": {"look": str(number)}}})
+            await until(lambda calls=calls, number=number: described(world) > calls + number)
+            await until(lambda: world.controller.queue.idle)
+        assert status_writes(world, "job") == writes
+
+
+async def test_a_definition_that_prunes_does_not_keep_a_resource_beyond_its_time() -> None:
+    async with a_world(ttl=0.5) as world:
+        world.api.keeps = lambda status: pruned(status, {"properties": ack_members()})
+        await world.apply("job")
+        await until(lambda: bool(world.yard.runtime.runs))
+        await world.yard.reach("job", Milestone.STAGING, Milestone.TRAINING)
+        await world.yard.end("job")
+        await until(lambda: world.is_gone("job"))
+
+
+async def test_the_time_to_live_takes_the_resource_and_leaves_the_job() -> None:
+    async with a_world(ttl=0.5) as world:
+        await world.apply("job")
+        await until(lambda: bool(world.yard.runtime.runs))
+        await world.yard.reach("job", Milestone.STAGING, Milestone.TRAINING)
+        await world.yard.end("job")
+        await until(lambda: world.is_gone("job"))
+        assert (await world.yard.service.describe("job")).description.training_job_status == "Completed"
+
+
+async def test_a_namespace_that_retains_is_known_before_anything_in_it_is_met() -> None:
+    async with a_running_yard() as yard, an_api() as (api, client):
+        async with running(a_controller(client, yard.service)):
+            api.put(PLURAL, with_namespace(a_manifest("job")))
+            await until(lambda: bool(yard.runtime.runs))
+        annotations = {"sagemaker.services.k8s.aws/deletion-policy": "retain"}
+        api.put("namespaces", {"metadata": {"name": "default", "annotations": annotations}})
+        await client.delete(TRAINING_JOBS, "default", "job")
+        met = 0
+
+        async def slow_to_tell_of_namespaces(request: web.BaseRequest) -> web.StreamResponse | None:
+            nonlocal met
+            met += "namespaces" in request.path and PLURAL not in request.path
+            return refusal(503, "ServiceUnavailable") if met in range(1, 4) and PLURAL not in request.path else None
+
+        api.trouble = slow_to_tell_of_namespaces
+        async with running(a_controller(client, yard.service)):
+            await until(lambda: ("default", "job") not in api.objects[PLURAL])
+        assert met >= 3
+        assert (await yard.service.describe("job")).description.training_job_status == "InProgress"
+
+
+async def test_what_a_namespace_asks_for_and_does_not_get_is_told_as_soon_as_it_asks() -> None:
+    async with a_world() as world:
+        await world.apply("job")
+        await world.reaches("job", "InProgress")
+        annotations = {"services.k8s.aws/owner-account-id": "999999999999"}
+        world.api.put("namespaces", {"metadata": {"name": "default", "annotations": annotations}})
+        await until(lambda: any("999999999999" in one for one in world.status("job").get("notices", ())))
+        world.api.put("namespaces", {"metadata": {"name": "default"}})
+        await until(lambda: not any("999999999999" in one for one in world.status("job").get("notices", ())))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("write", range(1, 10))
+async def test_killed_at_any_write_the_next_operator_comes_to_the_same_end(write: int, when: str) -> None:
+    """Tags, an update, the end of the job, its deletion: at the nth write the operator is gone, mid-request."""
+    async with a_running_yard() as yard, an_api() as (api, client):
+        killed, count = asyncio.Event(), 0
+
+        async def kill(request: web.BaseRequest) -> web.StreamResponse | None:
+            nonlocal count
+            mine = request.method in ("PATCH", "DELETE") and "Person" not in request.headers.get("User-Agent", "")
+            count += mine and f"/{PLURAL}/" in request.path
+            if count != write or killed.is_set():
+                return None
+            killed.set()
+            if when == "after":
+                await api.handle(request)
+            assert request.transport is not None
+            request.transport.abort()
+            raise web.HTTPBadGateway
+
+        api.trouble = kill
+        async with a_client(f"http://127.0.0.1:{api.port}", user_agent="Person") as person:
+            world = World(api, yard, person, a_controller(client, yard.service))
+            living = asyncio.create_task(lives(killed, client, yard))
+            await world.apply("job", Tags=[{"Key": "a", "Value": "1"}])
+            await world.reaches("job", "InProgress")
+            await until(lambda: bool(yard.runtime.runs))
+            await world.edit("job", {"spec": {"tags": [{"key": "b", "value": "2"}]}})
+            await until(lambda: world.status("job").get("managedTagKeys") == ["b"])
+            await world.edit("job", {"spec": {"remoteDebugConfig": {"enableRemoteDebug": True}}})
+            await yard.reach("job", Milestone.STAGING, Milestone.TRAINING)
+            await world.reaches("job", "Training")
+            await world.edit("job", {"metadata": {"labels": {"look": "again"}}})
+            await yard.end("job")
+            await world.reaches("job", "Completed")
+            tags = dict((await yard.service.describe("job")).tags)
+            assert ("a" in tags, tags["b"]) == (False, "2")
+            await person.delete(TRAINING_JOBS, "default", "job")
+            await until(lambda: world.is_gone("job"))
+            assert len(yard.runtime.launches) == 1
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
+
+
+async def lives(killed: asyncio.Event, client: Client, yard: TestYard) -> None:
+    """An operator until it is killed, then another."""
+    async with running(a_controller(client, yard.service)):
+        await killed.wait()
+    async with running(a_controller(client, yard.service)):
+        await asyncio.Event().wait()
+
+
+class Wrong:
+    """A clock whose wall time is wrong by so many seconds; what it measures between two moments is right."""
+
+    def __init__(self, by: float) -> None:
+        self._by = by
+
+    def now(self) -> float:
+        """Wrong."""
+        return CLOCK.now() + self._by
+
+    def boottime(self) -> float:
+        """Right."""
+        return CLOCK.boottime()
+
+
+@pytest.mark.parametrize("by", [-1e8, 1e8])
+async def test_a_clock_that_is_wrong_stops_makes_and_deletes_nothing(by: float) -> None:
+    async with a_running_yard() as yard, an_api() as (api, client):
+        controller = Controller(client, yard.service, Rules(scope=yard.service.scope), Wrong(by))
+        async with running(controller):
+            world = World(api, yard, client, controller)
+            await world.apply("job")
+            await trained(world)
+            await until(lambda: controller.queue.idle)
+        writes = resource_writes(world)
+        async with running(a_controller(client, yard.service)):  # a right clock sees nothing to mend
+            await world.edit("job", {"metadata": {"labels": {"a": "b"}}})
+            await until(lambda: world.controller.queue.idle)
+        assert resource_writes(world) == writes + 1
+        assert len(yard.runtime.launches) == 1

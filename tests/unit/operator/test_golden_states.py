@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.operator.builders import ARN, NOW, SPEC, UID, a_job, a_resource, case_of, patched, settled
+from tests.fakes.apiserver import merged
+from tests.unit.operator.builders import ARN, NOW, SPEC, UID, a_job, a_resource, case_of, settled
 
 from trainyard.lifecycle import updating
 from trainyard.model.casing import to_ack
@@ -20,11 +21,12 @@ from trainyard.model.errors import (
 from trainyard.model.observation import Unobserved
 from trainyard.model.problems import Problem
 from trainyard.operator import decide as deciding
-from trainyard.operator.case import Case, Create, Missing, Patch, Release, Retag, Settle, Stop, Unseen, Update
+from trainyard.operator.case import Case, Missing, Unseen
 from trainyard.operator.decide import decide
 from trainyard.operator.deleting import STOPPING
 from trainyard.operator.faults import fault_of
 from trainyard.operator.settling import POLL
+from trainyard.operator.steps import Create, Patch, Release, Retag, Settle, Stop, Update
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import FINALIZER
 
@@ -37,7 +39,7 @@ def told(case: Case) -> dict[str, Any]:
     """The status that one decision settles on."""
     step = decide(case)
     assert isinstance(step, Settle), step
-    status: dict[str, Any] = patched(dict(case.status), step.status)
+    status: dict[str, Any] = merged(dict(case.status), step.status)
     return status
 
 
@@ -452,7 +454,7 @@ def test_adopt_takes_the_jobs_settings_over() -> None:
         "finalizers": [FINALIZER],
         "annotations": {"services.k8s.aws/adopted": "true"},
     }
-    spec = patched(resource["spec"], step.body["spec"])
+    spec = merged(resource["spec"], step.body["spec"])
     assert spec == {**SPEC, "tags": [{"key": "team", "value": "x"}]}
     taken = a_resource(spec, annotations={**ADOPT, "services.k8s.aws/adopted": "true"})
     assert conditions(told(case_of(taken, a_job(tags=(("team", "x"),))))) == moving(
@@ -487,7 +489,7 @@ def test_read_only_shows_and_touches_nothing() -> None:
 
 
 def test_the_time_to_live_begins_with_the_jobs_end() -> None:
-    from trainyard.operator.case import Remove
+    from trainyard.operator.steps import Remove
 
     kept = a_resource(**KNOWN, annotations={"trainyard/ttl-seconds-after-finished": "60"})
     job = a_job("Completed", "Completed", TrainingEndTime=NOW - 10)

@@ -101,9 +101,9 @@ async def an_api() -> AsyncIterator[tuple[ApiServer, Client]]:
         yield api, client
 
 
-def a_client(url: str, timeout: float = 2.0) -> Client:
+def a_client(url: str, timeout: float = 2.0, user_agent: str = "operator") -> Client:
     """A client of a server that asks for nothing."""
-    return Client(Access(server=url, credentials=Fixed()), CLOCK, timeout=timeout)
+    return Client(Access(server=url, credentials=Fixed()), CLOCK, timeout=timeout, user_agent=user_agent)
 
 
 def a_controller(client: Client, service: TrainingService, silence: float = 1.0, **rules: Any) -> Controller:
