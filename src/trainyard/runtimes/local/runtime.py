@@ -37,7 +37,7 @@ from trainyard.model.resources import Resources
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import Fault
 from trainyard.ports.runtime import Resolution, RunOrder, Stream
-from trainyard.runtimes.local import credentials, identity
+from trainyard.runtimes.local import credentials, identity, logfile
 from trainyard.runtimes.local.attempt import VERSION, Attempt
 from trainyard.runtimes.local.credentials import Credentials, RoleUnusable
 from trainyard.runtimes.local.starting import PASSED_ON, Starter
@@ -278,18 +278,23 @@ class LocalRuntime:
 
     def _read(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> Chunk:
         complete = _is_over(attempt)
-        gap = _gap(attempt.log, offset) if stream.kind == "log" else 0
-        cap = self._options.log_cap if stream.kind == "metrics" else sys.maxsize  # a file may claim any length
         try:
-            with beneath.file(*_place_of(attempt, stream)) as file:
-                file.seek(offset + gap)
-                data = file.read(min(limit, max(0, cap - offset)))
+            piece = self._piece(attempt, stream, offset, limit)
         except OSError:
-            data = b""
-        if not data:
-            return Chunk(offset, b"", offset, complete=complete)
-        end = offset + gap + len(data)
-        return Chunk(offset + gap, data, end, gap=gap, complete=complete and len(data) < limit)
+            piece = logfile.Piece(offset, b"", is_last=True)
+        if not piece.data:
+            return Chunk(offset, b"", offset, complete=complete and piece.is_last)
+        end, gap = piece.offset + len(piece.data), piece.offset - offset
+        return Chunk(piece.offset, piece.data, end, gap=gap, complete=complete and piece.is_last)
+
+    def _piece(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> logfile.Piece:
+        if stream.kind == "log":
+            return logfile.read(attempt.log, offset, limit)
+        cap = self._options.log_cap if stream.kind == "metrics" else sys.maxsize  # a file may claim any length
+        with beneath.file(*_place_of(attempt, stream)) as file:
+            file.seek(offset)
+            data = file.read(min(limit, max(0, cap - offset)))
+        return logfile.Piece(offset, data, is_last=len(data) < limit)
 
 
 _PASSED_TO_HELPERS = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH")
@@ -333,23 +338,12 @@ def _place_of(attempt: Attempt, stream: Stream) -> tuple[Path, str]:
     """A folder of ours, and the way to the stream's file below it."""
     if stream.kind == "metrics":
         return attempt.ml, f"{METRICS}/{Path(stream.name).name}"
-    path = attempt.log if stream.kind == "log" else attempt.usage
-    return path.parent, path.name
+    return attempt.usage.parent, attempt.usage.name
 
 
 def _streams(attempt: Attempt) -> Sequence[Stream]:
     kept = [Stream(kind, "algo-1") for kind, path in (("log", attempt.log), ("usage", attempt.usage)) if path.exists()]
     return kept + [Stream("metrics", name) for name in metric_files(attempt.ml)]
-
-
-def _gap(path: Path, offset: int) -> int:
-    """Bytes from `offset` to the end of the freed middle, if `offset` lies in it."""
-    record = path.with_suffix(".gap")
-    with suppress(FileNotFoundError, ValueError):
-        start, end = (int(number) for number in record.read_text().split())
-        if start <= offset < end:
-            return end - offset
-    return 0
 
 
 def _observation(journal: dict[str, Any], progress: dict[str, Any] | None) -> Observation:
