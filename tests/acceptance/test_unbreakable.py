@@ -25,7 +25,7 @@ WITNESS = (
     "for n in range(int(sys.argv[1])):\n"
     "    os.write(1, f'{os.getpid()} {n}\\n'.encode()); time.sleep(0.01)\n"
 )
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def command(home: Path, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
