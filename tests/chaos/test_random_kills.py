@@ -234,7 +234,7 @@ def _on_the_machine(inner: int, case: Case) -> int:
     raise LookupError(inner)
 
 
-@pytest.mark.parametrize("place", ["staging", "launching", "launched", "exited", "uploading"])
+@pytest.mark.parametrize("place", ["staging", "launching", "forked", "launched", "exited", "uploading"])
 def test_supervisor_and_leader_die_at_one_named_point(tmp_path: Path, place: str) -> None:
     home, flag = tmp_path / "home", tmp_path / "died"
     home.mkdir(mode=0o700)
