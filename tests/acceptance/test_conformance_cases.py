@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.jobs import (
+    DEADLINE,
     KEEP_CONFIG,
     ROLE,
     SLEEP,
@@ -333,17 +335,20 @@ async def test_the_first_group_of_a_line_with_a_tab(tmp_path: Path) -> None:
 
 
 @pytest.mark.case(85)
-@pytest.mark.slow  # it waits for samples and for room, which a loaded machine gives late
 async def test_the_hosts_own_use(tmp_path: Path) -> None:
-    spin = "import time; end = time.monotonic() + 1.5\nwhile time.monotonic() < end: pass"
+    spin = f"import os\nwhile not os.path.exists({str(tmp_path / 'enough')!r}): pass"
     settings = "[metrics]\nusage_interval_seconds = 0.2\n"
+    points: dict[str, list[float]] = {}
     async with open_session(home(tmp_path, settings), lead=True) as session:
         await session.service.create(request(tmp_path, "job", python(spin)))
+        async with asyncio.timeout(DEADLINE):
+            while max(points.get("CPUUtilization", [0.0])) < 1:  # percent: the processors may be others' for the most
+                series = await session.service.metrics("job")
+                points = {one.name: [value for _, value in one.points] for one in series if one.host.endswith("algo-1")}
+                await asyncio.sleep(0.05)
+        (tmp_path / "enough").touch()
         await ended(session, tmp_path)
-        series = await session.service.metrics("job")
-    points = {one.name: [value for _, value in one.points] for one in series if one.host.endswith("algo-1")}
     assert {"CPUUtilization", "MemoryUtilization", "DiskUtilization"} <= points.keys()
-    assert max(points["CPUUtilization"]) > 10
     assert all(0 <= value <= 100 for name in ("MemoryUtilization", "DiskUtilization") for value in points[name])
 
 

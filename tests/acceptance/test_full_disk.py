@@ -105,7 +105,6 @@ async def test_a_program_that_fills_the_disk_with_its_model(small_home: Path, tm
         await _another_job_runs(session, tmp_path)
 
 
-@pytest.mark.slow  # it waits for samples and for room, which a loaded machine gives late
 async def test_a_program_that_fills_the_disk_with_its_log(small_home: Path, tmp_path: Path) -> None:
     async with open_session(str(small_home), lead=True) as session:
         await _job(session, tmp_path, "job", shell("yes 'all work and no play' || exit 3"))

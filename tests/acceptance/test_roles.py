@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 from tests.acceptance.jobs import Ran, channel, ended, home, python, request, run, shell, until
 
+from trainyard.kit import atomic
 from trainyard.model.errors import ValidationRefused
-from trainyard.wiring.session import open_session
+from trainyard.wiring.session import Session, open_session
 
 MAY, MAY_NOT = "arn:aws:iam::123456789012:role/may", "arn:aws:iam::123456789012:role/may-not"
 NONE = "arn:aws:iam::123456789012:role/none"
@@ -51,6 +53,7 @@ class Server:
     url: str
     may: tuple[str, str]
     may_not: tuple[str, str]
+    also: tuple[str, str]  # another pair of the first user's
 
     def settings(self) -> str:
         keys = 'access_key = "{}"\nsecret_key = "{}"\n'
@@ -75,7 +78,7 @@ def server() -> Iterator[Server]:
         moto.stop()
 
 
-def _prepared(url: str) -> tuple[tuple[str, str], tuple[str, str]]:
+def _prepared(url: str) -> list[tuple[str, str]]:
     def client(name: Any) -> Any:
         return boto3.client(
             name, endpoint_url=url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="s"
@@ -87,11 +90,12 @@ def _prepared(url: str) -> tuple[tuple[str, str], tuple[str, str]]:
     keys = []
     for name in ("may", "may-not"):
         iam.create_user(UserName=name)
+    for name in ("may", "may-not", "may"):
         key = iam.create_access_key(UserName=name)["AccessKey"]
         keys.append((key["AccessKeyId"], key["SecretAccessKey"]))
     iam.put_user_policy(UserName="may", PolicyName="s3", PolicyDocument=json.dumps(POLICY))
     httpx2.post(f"{url}/moto-api/reset-auth", content=b"0").raise_for_status()
-    return keys[0], keys[1]
+    return keys
 
 
 async def seen(tmp_path: Path, server: Server, role: str, **more: Any) -> tuple[Ran, dict[str, Any]]:
@@ -180,6 +184,59 @@ async def test_a_profile_is_a_role_and_one_that_is_gone_is_told(
     assert json.loads(ran.file("seen.json"))["get"] == "1,2"
     with pytest.raises(ValidationRefused, match="there is no profile 'nobody'"):
         await run(tmp_path, python(PROGRAM), RoleArn="arn:aws:iam::123456789012:role/gone")
+
+
+# One client for all its life. It says which key it used, and goes on until it is another one.
+LONG = """
+import boto3, time
+s3 = boto3.client("s3")
+first = None
+while True:
+    try:
+        s3.get_object(Bucket="data", Key="train/a")
+        key = s3._request_signer._credentials.access_key
+    except Exception as error:
+        key, fault = None, error
+    if key and first is None:
+        first = key
+        print("began with", key, flush=True)
+    elif key and key != first:
+        break
+    time.sleep(0.1)
+print("went on with", key)
+open("/opt/ml/model/w", "w").write("w")
+"""
+
+
+async def test_keys_that_expire_are_renewed_for_the_program_and_its_uploads(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told.json"
+    (tmp_path / "config").write_text(f"[profile short]\ncredential_process = /bin/cat {told}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    settings = f'[buckets.data]\nendpoint = "{server.url}"\n[roles.may]\nprofile = "short"\nendpoint = "{server.url}"\n'
+
+    def tell(keys: tuple[str, str], seconds: float) -> None:
+        expires = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+        plain = {"Version": 1, "AccessKeyId": keys[0], "SecretAccessKey": keys[1], "Expiration": expires}
+        atomic.write_json(told, plain)
+
+    tell(server.may, 20.0)
+    async with open_session(home(tmp_path, settings), lead=True) as session:
+        output = {"S3OutputPath": "s3://data/out"}
+        await session.service.create(request(tmp_path, "job", python(LONG), RoleArn=MAY, OutputDataConfig=output))
+        await until(session, "job", lambda _job: _said(session, "began with"))
+        tell(server.also, 3600.0)
+        ran = await ended(session, tmp_path, deadline=120)
+        assert ran.log.splitlines() == [f"began with {server.may[0]}", f"went on with {server.also[0]}"]
+        assert ran.ended == ("Completed", "Completed"), ran.told
+        (attempt,) = session.home.attempts.glob("*/*-1")
+        await until(session, "job", lambda _job: (attempt / "released").exists())
+    assert not [path for path in attempt.rglob("*") if path.is_file() and server.also[1].encode() in path.read_bytes()]
+
+
+def _said(session: Session, text: str) -> bool:
+    return any(text in log.read_text() for log in session.home.attempts.glob("*/*/logs/algo-1.log"))
 
 
 async def test_a_role_without_a_table_can_be_refused(tmp_path: Path) -> None:

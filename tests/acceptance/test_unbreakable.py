@@ -25,7 +25,7 @@ WITNESS = (
     "for n in range(int(sys.argv[1])):\n"
     "    os.write(1, f'{os.getpid()} {n}\\n'.encode()); time.sleep(0.01)\n"
 )
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 def command(home: Path, *arguments: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -178,7 +178,7 @@ def test_a_lost_attempt_is_tried_again_only_as_the_retry_strategy_says(home: Pat
     assert attempt_file(home, "exit.json", attempt=2) == {"code": 0}
 
 
-@pytest.mark.parametrize("place", ["launching", "launched", "exited", "uploading"])
+@pytest.mark.parametrize("place", ["launching", "forked", "launched", "exited", "uploading"])
 def test_a_supervisor_that_dies_at_a_named_point_costs_nothing(home: Path, tmp_path: Path, place: str) -> None:
     count = 20
     script = tmp_path / "model.py"

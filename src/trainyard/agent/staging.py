@@ -1,6 +1,7 @@
 """File mode: the objects under a prefix become files of a channel's folder, as the service lays them out.
 
-A run that was killed is simply repeated: files that are there with their full size are not fetched again.
+A run that was killed is simply repeated: files that are there with their full size are not fetched again, and
+what it left half-fetched is removed, for all that lies in a channel is data to a program.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from trainyard.agent.orders import ChannelOrder
 from trainyard.model.errors import ValidationRefused
-from trainyard.ports.objects import ObjectInfo, ObjectStore
+from trainyard.ports.objects import PARTIAL, ObjectInfo, ObjectStore
 
 PARALLEL = 16  # transfers at once; small objects are bound by latency
 Report = Callable[[int], None]
@@ -25,6 +26,7 @@ async def stage(store: ObjectStore, order: ChannelOrder, report: Report) -> int:
     """
     root = Path(order.folder)
     root.mkdir(parents=True, exist_ok=True)
+    _remove_remains(root)
     uri = _plain(order.uri)
     base = uri[: uri.rfind("/") + 1]
     partial = Path(order.manifest + ".partial")
@@ -38,6 +40,14 @@ async def stage(store: ObjectStore, order: ChannelOrder, report: Report) -> int:
         raise ValidationRefused(f'No S3 objects found under S3 URL "{order.uri}" given in input data source.')
     os.replace(partial, order.manifest)
     return count
+
+
+def _remove_remains(root: Path) -> None:
+    """Files that another run of ours was killed over. An object of such a name is fetched again."""
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.startswith(PARTIAL):
+                os.unlink(os.path.join(folder, name))
 
 
 def local_path(uri: str, base: str, root: Path) -> Path:

@@ -14,7 +14,7 @@ from obstore import exceptions
 from obstore.store import S3Store
 
 from trainyard.model.errors import TrainyardError, Transient, ValidationRefused
-from trainyard.ports.objects import ObjectInfo
+from trainyard.ports.objects import PARTIAL, ObjectInfo
 
 
 class EndpointStore:
@@ -73,7 +73,7 @@ class EndpointStore:
 
     async def download(self, info: ObjectInfo, target: Path) -> int:
         """Stream into a temporary file, compare the length, then rename."""
-        partial = target.with_name(f".trainyard-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}")
+        partial = target.with_name(f"{PARTIAL}{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}")
         written = 0
         try:
             answer = await obstore.get_async(self._store, info.uri.removeprefix(self._base))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+PARTIAL = ".trainyard-"  # begins the name of a file that is not whole yet
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectInfo:

@@ -12,12 +12,11 @@ from typing import TypeVar
 
 from trainyard.model.errors import ValidationRefused
 from trainyard.model.status import TrainingJobStatus
-from trainyard.ports.objects import ObjectInfo, ObjectStore
+from trainyard.ports.objects import PARTIAL, ObjectInfo, ObjectStore
 from trainyard.ports.service import TrainingService
 
 T = TypeVar("T")
 AT_ONCE = 8
-_PARTIAL = ".trainyard-*"  # how the object stores name what is not whole yet
 
 
 class Tally:
@@ -32,7 +31,7 @@ class Tally:
     @property
     def bytes(self) -> int:
         """Bytes that are here, those of files that are not whole yet among them."""
-        return self._bytes + sum(_size(part) for folder in self._moving for part in folder.glob(_PARTIAL))
+        return self._bytes + sum(_size(part) for folder in self._moving for part in folder.glob(f"{PARTIAL}*"))
 
     def expect(self, sizes: Sequence[int]) -> None:
         """So many objects of so many bytes are to come."""

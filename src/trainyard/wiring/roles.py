@@ -51,10 +51,10 @@ class Roles:
         """The role's keys, now. Raises RoleUnusable where its profile has none to give."""
         table = self._table(arn) or {}
         if "profile" in table:
-            keys = _resolved(table["profile"])
+            keys, expires = _resolved(table["profile"])
         else:
-            keys = {ours: table[key] for ours, key in _WRITTEN.items() if key in table}
-        return Credentials(keys=keys, region=table.get("region"), endpoint=table.get("endpoint"))
+            keys, expires = {ours: table[key] for ours, key in _WRITTEN.items() if key in table}, None
+        return Credentials(keys=keys, expires=expires, region=table.get("region"), endpoint=table.get("endpoint"))
 
     def _table(self, arn: str | None) -> Mapping[str, Any] | None:
         """The table of a role, by its ARN or by its name alone."""
@@ -88,11 +88,14 @@ def _section(path: str, name: str) -> Mapping[str, str]:
     return dict(parser[name]) if parser.has_section(name) else {}
 
 
-def _resolved(name: str) -> dict[str, str]:
-    """The profile's keys: its own, else what boto3's own chain makes of it (single sign-on, an assumed role, …)."""
+def _resolved(name: str) -> tuple[dict[str, str], float | None]:
+    """The profile's keys: its own, else what boto3's own chain makes of it (single sign-on, an assumed role, …).
+
+    With them the epoch seconds at which they expire, where they do.
+    """
     found = _profile(name)
     if "aws_access_key_id" in found:
-        return {ours: found[theirs] for ours, theirs in _FIELDS.items() if theirs in found}
+        return {ours: found[theirs] for ours, theirs in _FIELDS.items() if theirs in found}, None
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.session import Session
 
@@ -104,4 +107,5 @@ def _resolved(name: str) -> dict[str, str]:
     if frozen is None or not frozen.access_key or not frozen.secret_key:
         raise RoleUnusable(f"the profile {name!r} gives no credentials.")
     keys = {"access_key_id": frozen.access_key, "secret_access_key": frozen.secret_key}
-    return {**keys, "session_token": frozen.token} if frozen.token else keys
+    expires = getattr(credentials, "_expiry_time", None)  # which botocore tells by no other name
+    return {**keys, **({"session_token": frozen.token} if frozen.token else {})}, expires and expires.timestamp()

@@ -193,6 +193,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
         resolve=lambda spec: _resolve(catalogue, roles, settings, spec),
         wakeups=lambda: leadership.hints(home),
         credentials=roles.credentials,
+        clock=clock,
     )  # fmt: skip
     closing.callback(runtime.close)
     yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)

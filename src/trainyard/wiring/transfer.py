@@ -17,6 +17,7 @@ from trainyard.kit.crashpoint import crashpoint
 from trainyard.model.errors import ServiceError, Transient
 from trainyard.objects.buckets import Buckets
 from trainyard.ports.objects import ObjectStore
+from trainyard.runtimes.local import credentials
 from trainyard.runtimes.local.attempt import Attempt
 
 REFUSED, FULL_DISK = 3, 4  # exit statuses that the supervisor knows
@@ -64,8 +65,7 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
     order = json.loads((folder / "attempt.json").read_bytes())
     orders = TransferOrders.from_plain(order["transfers"])
     try:
-        store = Buckets.from_plain(orders.routes).signed(atomic.read_json(Attempt(folder).role) or {})
-        result = asyncio.run(_tried(Transfer(folder), orders, store, work))
+        result = asyncio.run(_tried(Transfer(folder), orders, work))
     except (ServiceError, Transient) as error:
         return _refused(folder / result_name, f"{failed}:{error}")
     except OSError as error:
@@ -78,13 +78,18 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
     return 0
 
 
-async def _tried(transfer: Transfer, orders: TransferOrders, store: ObjectStore, work: Work) -> dict[str, object]:
+async def _tried(transfer: Transfer, orders: TransferOrders, work: Work) -> dict[str, object]:
     for attempt in range(TRIES - 1):
         try:
-            return await work(transfer, orders, store)
+            return await work(transfer, orders, _store(transfer, orders))
         except Transient as error:
             await asyncio.sleep(error.after * 2**attempt)
-    return await work(transfer, orders, store)
+    return await work(transfer, orders, _store(transfer, orders))
+
+
+def _store(transfer: Transfer, orders: TransferOrders) -> ObjectStore:
+    """The objects as the role sees them with the keys that it has now."""
+    return Buckets.from_plain(orders.routes).signed(credentials.keys_of(Attempt(transfer.folder)))
 
 
 def _refused(path: Path, detail: str) -> int:

@@ -77,13 +77,15 @@ class Scanning:
         name = f"{run.attempt}/{stream.kind}/{stream.name}"
         offset = positions.get(name, 0)
         scanner: MetricScanner | None = None  # made for those that have something to scan: most have not
+        marks: Sequence[Mark] | None = None  # read once: what is written from now on is dated now
         for _ in range(PIECES):
             chunk = await self._runtime.read(run, stream, offset, self._piece)
             ended = chunk.complete or (not record.placed and len(chunk.data) < self._piece)
             reading = Reading.ENDED if ended else Reading.UP_TO_DATE
             if not chunk.data:
                 return reading
-            time_of = self._dating(chunk.offset, await self._runtime.marks(run, stream))
+            marks = await self._runtime.marks(run, stream) if marks is None else marks
+            time_of = self._dating(chunk.offset, marks)
             scanner = scanner or self._scanner(record, stream)
             final = ended or (len(chunk.data) == self._piece and b"\n" not in chunk.data)
             found = await asyncio.to_thread(scanner.scan, chunk.data, time_of=time_of, final=final)

@@ -10,7 +10,7 @@ from trainyard.agent.orders import ChannelOrder
 from trainyard.agent.staging import local_path, stage
 from trainyard.model.errors import ValidationRefused
 from trainyard.objects.buckets import Buckets, Route
-from trainyard.ports.objects import ObjectInfo
+from trainyard.ports.objects import PARTIAL, ObjectInfo
 
 
 class Counting(Buckets):
@@ -146,3 +146,11 @@ async def test_many_objects_all_arrive(store: Counting, data: Path) -> None:
     await _put(store, *(f"p/{number:03}" for number in range(60)))
     assert await _stage(store, data, "s3://b/p/") == 60
     assert len(_tree(data)) == 60
+
+
+async def test_what_a_killed_run_left_half_fetched_is_no_data(store: Counting, data: Path) -> None:
+    await store.put("s3://b/train/sub/a", b"1")
+    (data / "ch" / "sub").mkdir(parents=True)
+    (data / "ch" / "sub" / f"{PARTIAL}0123").write_bytes(b"half")
+    await _stage(store, data, "s3://b/train/")
+    assert [path.name for path in data.rglob("*") if path.is_file() and path.parent != data] == ["a"]

@@ -36,10 +36,12 @@ from trainyard.model.observation import (
 from trainyard.model.resources import Resources
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import Fault
+from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import Resolution, RunOrder, Stream
-from trainyard.runtimes.local import credentials, identity
+from trainyard.runtimes.local import credentials, identity, logfile
 from trainyard.runtimes.local.attempt import VERSION, Attempt
 from trainyard.runtimes.local.credentials import Credentials, RoleUnusable
+from trainyard.runtimes.local.renewal import Renewals
 from trainyard.runtimes.local.starting import PASSED_ON, Starter
 from trainyard.runtimes.local.tracing import METRICS, Tracing, metric_files
 
@@ -87,9 +89,11 @@ class LocalRuntime:
         resolve: Callable[[TrainingJobSpec], Resolution],
         wakeups: Callable[[], AsyncIterator[str]],
         credentials: Callable[[str | None], Credentials] = lambda _role: Credentials(),
+        clock: Clock,
     ) -> None:
         self._options, self._resolve, self._wakeups = options, resolve, wakeups
-        self._credentials = credentials
+        self._credentials, self._clock = credentials, clock
+        self._renewals = Renewals(credentials, clock)
         self._root = str(options.attempts)
         self._starter = Starter(options.attempts)
         self._tracing = Tracing()
@@ -123,8 +127,14 @@ class LocalRuntime:
             return Unknown(f"the attempt's journal cannot be read: {error}")
 
     async def traces(self, keys: Sequence[RunKey]) -> Mapping[RunKey, Hashable]:
-        """What the files of every run look like from outside, and whether its supervisor lives."""
-        return await self._looks.run(partial(self._tracing.traces, {key: self._attempt(key) for key in keys}))
+        """What the files of every run look like from outside, and whether its supervisor lives.
+
+        On the way, what expires is renewed: of every run, and every time, this is asked.
+        """
+        attempts = {key: self._attempt(key) for key in keys}
+        for attempt in attempts.values():
+            self._renewals.see_to(attempt)
+        return await self._looks.run(partial(self._tracing.traces, attempts))
 
     async def stop(self, key: RunKey, cause: StopCause, *, grace: float) -> None:
         """Write the wish, wake the supervisor. The first wish stands."""
@@ -140,7 +150,9 @@ class LocalRuntime:
 
     async def release(self, key: RunKey) -> None:
         """Leave no process and no data; logs stay."""
-        await self._deeds.run(partial(self._release, self._attempt(key)))
+        attempt = self._attempt(key)
+        await self._deeds.run(partial(self._release, attempt))
+        self._renewals.forget(attempt)
 
     async def discard(self, job_uid: str) -> None:
         """Forget everything of a job."""
@@ -230,8 +242,9 @@ class LocalRuntime:
         except RoleUnusable as error:
             role, refused = Credentials(), f"The role {spec.role_arn} cannot be used: {error}"
         given = credentials.hand_out(
-            attempt, role, region=order.job.region, is_isolated=bool(spec.enable_network_isolation)
-        )
+            attempt, role, arn=spec.role_arn, region=order.job.region,
+            is_isolated=bool(spec.enable_network_isolation), now=self._clock.now(),
+        )  # fmt: skip
         program = _dict(order.placement.program.get("env"))
         return {
             "env": {**given, **program, **contract_env(spec=spec, job=order.job)},
@@ -278,18 +291,23 @@ class LocalRuntime:
 
     def _read(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> Chunk:
         complete = _is_over(attempt)
-        gap = _gap(attempt.log, offset) if stream.kind == "log" else 0
-        cap = self._options.log_cap if stream.kind == "metrics" else sys.maxsize  # a file may claim any length
         try:
-            with beneath.file(*_place_of(attempt, stream)) as file:
-                file.seek(offset + gap)
-                data = file.read(min(limit, max(0, cap - offset)))
+            piece = self._piece(attempt, stream, offset, limit)
         except OSError:
-            data = b""
-        if not data:
-            return Chunk(offset, b"", offset, complete=complete)
-        end = offset + gap + len(data)
-        return Chunk(offset + gap, data, end, gap=gap, complete=complete and len(data) < limit)
+            piece = logfile.Piece(offset, b"", is_last=True)
+        if not piece.data:
+            return Chunk(offset, b"", offset, complete=complete and piece.is_last)
+        end, gap = piece.offset + len(piece.data), piece.offset - offset
+        return Chunk(piece.offset, piece.data, end, gap=gap, complete=complete and piece.is_last)
+
+    def _piece(self, attempt: Attempt, stream: Stream, offset: int, limit: int) -> logfile.Piece:
+        if stream.kind == "log":
+            return logfile.read(attempt.log, offset, limit)
+        cap = self._options.log_cap if stream.kind == "metrics" else sys.maxsize  # a file may claim any length
+        with beneath.file(*_place_of(attempt, stream)) as file:
+            file.seek(offset)
+            data = file.read(min(limit, max(0, cap - offset)))
+        return logfile.Piece(offset, data, is_last=len(data) < limit)
 
 
 _PASSED_TO_HELPERS = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH")
@@ -333,23 +351,12 @@ def _place_of(attempt: Attempt, stream: Stream) -> tuple[Path, str]:
     """A folder of ours, and the way to the stream's file below it."""
     if stream.kind == "metrics":
         return attempt.ml, f"{METRICS}/{Path(stream.name).name}"
-    path = attempt.log if stream.kind == "log" else attempt.usage
-    return path.parent, path.name
+    return attempt.usage.parent, attempt.usage.name
 
 
 def _streams(attempt: Attempt) -> Sequence[Stream]:
     kept = [Stream(kind, "algo-1") for kind, path in (("log", attempt.log), ("usage", attempt.usage)) if path.exists()]
     return kept + [Stream("metrics", name) for name in metric_files(attempt.ml)]
-
-
-def _gap(path: Path, offset: int) -> int:
-    """Bytes from `offset` to the end of the freed middle, if `offset` lies in it."""
-    record = path.with_suffix(".gap")
-    with suppress(FileNotFoundError, ValueError):
-        start, end = (int(number) for number in record.read_text().split())
-        if start <= offset < end:
-            return end - offset
-    return 0
 
 
 def _observation(journal: dict[str, Any], progress: dict[str, Any] | None) -> Observation:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from trainyard.kit import atomic
+from trainyard.kit.crashpoint import crashpoint
 from trainyard.runtimes.local import descriptors, identity, linking, namespaces
 from trainyard.runtimes.local.attempt import Attempt
 
@@ -40,7 +41,7 @@ def start(attempt: Attempt, order: dict[str, Any]) -> dict[str, Any]:
     fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         who = atomic.read_json(attempt.shim)
-        return _forked(attempt, order, lock) if who is None else {"identity": who, "notices": []}
+        return _forked(attempt, order, lock) if who is None else {"identity": who, "notices": who.get("notices", [])}
     finally:
         os.close(lock)
 
@@ -53,6 +54,7 @@ def _forked(attempt: Attempt, order: dict[str, Any], lock: int) -> dict[str, Any
         descriptors.close_all_but(writing, lock)
         _become(attempt, order, writing)
     os.close(writing)
+    crashpoint("forked")
     with open(reading, "rb") as pipe:
         told = pipe.read()
     os.waitpid(child, 0)
@@ -92,12 +94,14 @@ def _become(attempt: Attempt, order: dict[str, Any], writing: int) -> NoReturn:
         who = identity.identify(shim)
         if way is not None:
             way.open(who)
-        atomic.write_json(attempt.shim, who)
+        atomic.write_json(attempt.shim, {**who, "notices": notices})
+        os.write(gate, b"\n")  # first, and whether or not the supervisor still lives to hear of it
         os.write(writing, json.dumps({"identity": who, "notices": notices}).encode())
-        os.write(gate, b"\n")
     except namespaces.IsolationUnavailable as error:
         text = f"The job's network cannot be kept apart on this machine ({error}); the program was not started."
         os.write(writing, json.dumps({"refused": text}).encode())
+    except BrokenPipeError:
+        pass  # the supervisor was killed; the next one finds the shim recorded
     except OSError as error:
         os.write(writing, json.dumps({"refused": f"the program's host could not be prepared: {error}"}).encode())
     finally:

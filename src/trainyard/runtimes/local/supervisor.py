@@ -25,7 +25,7 @@ if __name__ == "__main__":
 from trainyard.kit import atomic, beneath
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.crashpoint import crashpoint
-from trainyard.runtimes.local import heir, identity, namespaces, shim
+from trainyard.runtimes.local import gap, heir, identity, namespaces, shim
 from trainyard.runtimes.local.attempt import Attempt
 from trainyard.runtimes.local.journal import Journal
 from trainyard.runtimes.local.watch import LogWatch, UsageWatch, VolumeWatch
@@ -33,6 +33,7 @@ from trainyard.runtimes.local.watch import LogWatch, UsageWatch, VolumeWatch
 FAILURE_FILE = 4096  # bytes read of it: 1,024 characters at most are told
 HELPER_RESTARTS = 3
 TICK, LONGEST_TICK = 0.25, 2.0  # seconds between looks at a program: shorter while it writes
+DYING = 10.0  # seconds that a killed program has to be gone
 REFUSED, FULL_DISK = (
     3,
     4,
@@ -82,7 +83,7 @@ class Supervisor:
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            identity.send(atomic.read_json(self._attempt.shim), signal.SIGKILL)
+            self._kill_program()
             self._end(self._full_disk(""))
 
     def _end(self, ended: Ended) -> None:
@@ -102,9 +103,19 @@ class Supervisor:
         text = f"{failed}The disk that holds {self._attempt.folder} is full."
         return Ended("failed", fault="ClientError", detail=text, exit_code=None)
 
+    def _kill_program(self) -> None:
+        who = atomic.read_json(self._attempt.shim)
+        if identity.send(who, signal.SIGKILL):
+            with suppress(ProcessLookupError):
+                gone = os.pidfd_open(who["pid"])
+                select.select([gone], [], [], DYING)
+                os.close(gone)
+
     def _make_room(self) -> None:
         self._attempt.ballast.unlink(missing_ok=True)
         beneath.remove(self._attempt.ml, "input/data")
+        with suppress(OSError):
+            LogWatch(self._attempt, self._order["log_cap"]).look()  # gives half of the log back
 
     def _stage(self) -> None:
         if self._journal.has("training") or not self._order["stage_argv"]:
@@ -129,6 +140,7 @@ class Supervisor:
 
     def _start_program(self) -> None:
         crashpoint("launching")
+        gap.reserve(self._attempt.log)
         answer = shim.start(self._attempt, self._order)
         if "refused" in answer:
             raise Ended("failed", fault="ClientError", detail=answer["refused"], exit_code=None)

@@ -11,11 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
-from trainyard.runtimes.local import namespaces, nvidia
+from trainyard.runtimes.local import gap, namespaces, nvidia
 from trainyard.runtimes.local.attempt import Attempt
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
+MOST_MARKS = 8192  # lines; of more, the older half is thinned
 VOLUME_EVERY, WALK_EVERY = 5.0, 30.0  # seconds between looks at the volume, and walks through it at most
 LEAST_ROOM = 1 << 20  # bytes that a log leaves free on the disk, so that the job's end can be written down
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -26,7 +28,7 @@ class LogWatch:
 
     def __init__(self, attempt: Attempt, cap: int) -> None:
         self._log, self._marks, self._cap = attempt.log, attempt.marks, cap
-        self._gap = attempt.log.with_suffix(".gap")
+        self._lines: int | None = None
         self._size = -1
         self._clock = SystemClock()
 
@@ -37,23 +39,41 @@ class LogWatch:
             if size == self._size:
                 return False
             self._size = size
-            cap = self._cap if _room(self._log) >= LEAST_ROOM else min(self._cap, size // 2)
-            if size > cap:
-                self._free_middle(size, cap)
-            with self._marks.open("a") as marks:
-                marks.write(f"{size} {self._clock.now():.3f}\n")
+            freed = gap.noted(self._log)
+            kept = size - (freed[1] - freed[0])
+            cap = self._cap if _room(self._log) >= LEAST_ROOM else min(self._cap, kept // 2)
+            if kept > cap:
+                self._free_middle(size, cap, freed)
+            self._mark(size)
             return True
         return False
 
-    def _free_middle(self, size: int, cap: int) -> None:
+    def _free_middle(self, size: int, cap: int, freed: tuple[int, int]) -> None:
         """Keep half the cap at the head and at least half at the tail; offsets stay what they were."""
-        start = cap // 2 // _BLOCK * _BLOCK
-        end = (size - cap // 2) // _BLOCK * _BLOCK
+        start, end = cap // 2 // _BLOCK * _BLOCK, (size - cap // 2) // _BLOCK * _BLOCK
+        if freed != gap.NONE:
+            start, end = min(start, freed[0]), max(end, freed[1])
         if end <= start:
             return
+        with suppress(OSError):  # where the note has no room, what is freed gives it
+            gap.note(self._log, (start, end))
         with self._log.open("r+b") as file:
-            if namespaces.punch_hole(file.fileno(), start, end - start):
-                self._gap.write_text(f"{start} {end}")
+            is_freed = namespaces.punch_hole(file.fileno(), start, end - start)
+        gap.note(self._log, (start, end) if is_freed else freed)
+
+    def _mark(self, size: int) -> None:
+        """Note the length. What is older is told less finely: its lines are as many after a month as after an hour."""
+        if self._lines is None:
+            self._lines = len(_lines_of(self._marks))
+        if self._lines >= MOST_MARKS:
+            lines = _lines_of(self._marks)
+            half = len(lines) // 2
+            lines = lines[1:half:2] + lines[half:]
+            atomic.write_bytes(self._marks, "".join(lines).encode(), durable=False)
+            self._lines = len(lines)
+        with self._marks.open("a") as marks:
+            marks.write(f"{size} {self._clock.now():.3f}\n")
+        self._lines += 1
 
 
 class UsageWatch:
@@ -116,6 +136,13 @@ class VolumeWatch:
         self._walk, self._room = moment + WALK_EVERY, room
         self._left = self._limit - folder_bytes(self._folder)
         return self._left < 0
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
 
 
 def folder_bytes(folder: Path) -> int:
