@@ -6,26 +6,27 @@ import stat
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from trainyard.access import peers
-from trainyard.access.guard import Judge, Loopback, nobody_else
+from trainyard.access.guard import Judge, Loopback
 from trainyard.access.keys import Key
-from trainyard.doors.aws.front import Front
+from trainyard.doors.aws.front import Front, signer
 from trainyard.doors.aws.identity import Identities
 from trainyard.doors.sagemaker.door import sagemaker_door
 from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import TrainyardError
 from trainyard.model.keys import Scope
-from trainyard.wiring.answering import answering, tcp_listener
+from trainyard.wiring.answering import answering
 from trainyard.wiring.home import Home
-from trainyard.wiring.listeners import AwsListener
+from trainyard.wiring.listeners import DEFAULT_AWS_PORT, AwsListener
 from trainyard.wiring.session import Session
 from trainyard.wiring.settings import Settings
+from trainyard.wiring.sockets import tcp_listener, url_of
 
 _GRACE = 5.0  # seconds that requests in flight have once the server is to stop
 
@@ -35,10 +36,12 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
     """The doors, open for as long as the block lasts; gives their URL. Raises TrainyardError for what is not safe."""
     keys = keys_of(session.settings)
     local = peers.is_loopback(where.host)
-    if not local:
+    if local:
+        where = replace(where, certificate=None, key=None)  # nothing leaves this machine
+    else:
         _require_safe(where, keys, session.home)
     clock = SystemClock()
-    judge: Judge = Loopback() if local else nobody_else  # beyond loopback the signature is the judge
+    judge: Judge = Loopback() if local else signer  # beyond loopback the signature is the judge
     front = Front(
         doors={"sagemaker": sagemaker_door(session.service_of, clock.now)},
         streams={},
@@ -49,13 +52,9 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
         now=clock.now,
         new_id=lambda: str(uuid.uuid4()),
     )
-    with tcp_listener(where) as listener:
-        scheme = "http" if where.certificate is None else "https"
-        host = f"[{where.host}]" if ":" in where.host else where.host
-        url = f"{scheme}://{host}:{listener.getsockname()[1]}"
-        async with answering(
-            front.app(), listener, grace=_GRACE, certificate=where.certificate, key=where.key
-        ):
+    with tcp_listener(where.host, where.port, usual=DEFAULT_AWS_PORT, option="--aws-port") as listener:
+        url = url_of(where.host, listener, secure=where.certificate is not None)
+        async with answering(front.app(), listener, grace=_GRACE, certificate=where.certificate, key=where.key):
             atomic.write_bytes(session.home.aws_endpoint, _endpoint(url, where), mode=0o600)
             yield url
 
@@ -73,8 +72,26 @@ def keys_of(settings: Settings) -> Mapping[str, Key]:
     }
 
 
-def endpoint_of(home: Home) -> dict[str, Any]:
-    """What the present or last server wrote of its doors. Raises TrainyardError where there never was one."""
+def variables(home: Home, settings: Settings, *, account: str | None, region: str | None) -> dict[str, str]:
+    """What leads stock AWS clients to the home's server. Raises TrainyardError where there never was one.
+
+    On loopback any key is taken, and twelve digits are the account; beyond it the first of the settings' keys that is
+    good for the account is meant.
+    """
+    endpoint = _written(home)
+    wanted, place = account or settings.account, region or settings.region
+    names = {"AWS_ENDPOINT_URL": endpoint["url"], "AWS_REGION": place, "AWS_DEFAULT_REGION": place}
+    if not endpoint["authority"]:
+        return {**names, "AWS_ACCESS_KEY_ID": wanted, "AWS_SECRET_ACCESS_KEY": "trainyard"}
+    found = ((name, key) for name, key in keys_of(settings).items() if key.account == wanted)
+    name, key = next(found, ("", None))
+    if key is None:
+        raise TrainyardError(f"No access key under [keys] in {home.settings} belongs to account {wanted}.")
+    secrets = {"AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": key.secret}
+    return {**names, **secrets, "AWS_CA_BUNDLE": endpoint["authority"]}
+
+
+def _written(home: Home) -> dict[str, Any]:
     try:
         document: dict[str, Any] = orjson.loads(home.aws_endpoint.read_bytes())
     except FileNotFoundError:

@@ -69,6 +69,11 @@ TABLES = {
         meaning="The credentials of a role (its ARN, or its name alone): keys, a profile, or none",
         name="arn:aws:iam::000000000000:role/trainer",
     ),
+    "keys.*": Table(
+        meaning="An access key of AWS clients: whose it is, and what its holder may do. Beyond loopback "
+        "nobody else is let in",
+        name="AKIATRAINYARDEXAMPLE",
+    ),
 }
 
 SETTINGS = (
@@ -199,5 +204,21 @@ SETTINGS = (
     Setting(
         table="roles.*", key="endpoint", kind="text", pattern="https?://.+", default="Amazon's",
         example='"http://127.0.0.1:5000"', meaning="The endpoint that the program's AWS clients use",
+    ),
+    Setting(
+        table="keys.*", key="secret", kind="text", default="required", example='"…"',
+        meaning="The secret access key that requests are signed with",
+    ),
+    Setting(
+        table="keys.*", key="account", kind="text", pattern="[0-9]{12}", default="defaults.account",
+        example='"000000000000"', meaning="The account that it belongs to",
+    ),
+    Setting(
+        table="keys.*", key="region", kind="text", pattern="[a-z0-9]+(-[a-z0-9]+)+", default="all",
+        example='"us-east-1"', meaning="The one region that it is good for",
+    ),
+    Setting(
+        table="keys.*", key="role", kind="text", choices=("read", "submit"), default="submit", example='"read"',
+        meaning="What its holder may do: look, or work as well",
     ),
 )  # fmt: skip

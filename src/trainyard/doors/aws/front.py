@@ -18,6 +18,7 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from trainyard.access.callers import Caller, Role
 from trainyard.access.guard import Denied, Guard, Judge, Limits
 from trainyard.awswire import json11
 from trainyard.awswire.calls import Answer, Call, Refusal
@@ -179,6 +180,15 @@ _BUG = "The request processing has failed because of an unknown error, exception
 def _unknown_service(call: Call, known: list[str]) -> Answer:
     text = f"This endpoint serves {', '.join(known)}, and not '{call.service[:64]}'."
     return json11.refusal(Refusal("UnknownOperationException", text), call.request_id)
+
+
+def signer(scope: Scope) -> Caller:
+    """The judge of a listener beyond loopback: whose key signed, so that no key's requests leave others no room.
+
+    It lets everybody in as far as to be told, in the service's own words, why he is not let in.
+    """
+    arrival: _Arrival = scope["aws"]
+    return Caller(arrival.claim.scope.access_key if arrival.claim else "", Role.READ)
 
 
 def _render(denied: Denied) -> bytes:
