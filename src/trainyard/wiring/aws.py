@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ from trainyard.wiring.session import Session
 from trainyard.wiring.settings import Settings
 from trainyard.wiring.sockets import tcp_listener, url_of
 
+_TENANTS = 256  # whose services are kept ready
 _GRACE = 5.0  # seconds that requests in flight have once the server is to stop
 
 
@@ -43,7 +45,7 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
     clock = SystemClock()
     judge: Judge = Loopback() if local else signer  # beyond loopback the signature is the judge
     front = Front(
-        doors={"sagemaker": sagemaker_door(session.service_of, clock.now)},
+        doors={"sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now)},
         streams={},
         identities=Identities(
             keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local
