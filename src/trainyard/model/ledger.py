@@ -10,14 +10,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page and the opaque token of the next; `token` None means there is no more.
-
-    total : how many items all pages have together, where whoever made the page knows.
-    """
+    """One page and the opaque token of the next; `token` None means there is no more."""
 
     items: tuple[T, ...]
     token: str | None = None
-    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,7 @@ class YardService:
 
     async def add_tags(self, name: str, tags: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """Add or replace tags."""
+
         def tagged(record: JobRecord) -> JobRecord:
             both = {**dict(record.tags), **dict(tags)}
             if len(both) > MOST_TAGS:

@@ -403,7 +403,6 @@ def test_search_by_members_tags_and_times(sagemaker: Any) -> None:
     }
     assert found({"Filters": [mine], "NestedFilters": [nested]}) == ["search-1", "search-2"]
     page = sagemaker.search(Resource="TrainingJob", SearchExpression={"Filters": [mine]}, MaxResults=1)
-    assert page["TotalHits"] == {"Value": 3, "Relation": "EqualTo"}
     assert page["Results"][0]["TrainingJob"]["Tags"] == [{"Key": "team", "Value": "a"}]
 
 
@@ -467,7 +466,6 @@ def test_another_account_or_region_sees_nothing_of_this_one(server: AwsServer, s
         assert other.list_training_jobs()["TrainingJobSummaries"] == []
         other.create_training_job(**request("mine"))
         assert len(other.list_training_jobs()["TrainingJobSummaries"]) == 1
-        end_of = other.search(Resource="TrainingJob")
-        assert end_of["TotalHits"]["Value"] == 1
+        assert len(other.search(Resource="TrainingJob")["Results"]) == 1
         other.stop_training_job(TrainingJobName="mine")
     assert sagemaker.describe_training_job(TrainingJobName="mine")["TrainingJobStatus"] == "InProgress"

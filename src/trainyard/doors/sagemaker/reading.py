@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from trainyard.awswire.calls import Refusal
-from trainyard.lifecycle.admission.members import check_structure
+from trainyard.lifecycle.admission.findings import Findings
+from trainyard.lifecycle.admission.members import Inspection
 from trainyard.model.errors import InvalidJob
-from trainyard.model.problems import Severity
 from trainyard.model.shapes import Structure
 
 S = TypeVar("S", bound=Structure)
@@ -17,12 +17,13 @@ _LATEST = 1e12  # seconds since the epoch, beyond any calendar: what is later is
 
 def read(structure: type[S], wire: Mapping[str, Any]) -> S:
     """The request. Raises InvalidJob with every problem."""
+    found = Findings()
     try:
-        problems = tuple(check_structure(wire, structure, (), local=False))
+        Inspection(found, local=False).structure(wire, structure, ())
     except RecursionError:
         raise Refusal("SerializationException", "The request is nested too deep.") from None
-    if any(problem.severity is Severity.ERROR for problem in problems):
-        raise InvalidJob(problems)
+    if found.is_refusal:
+        raise InvalidJob(found.problems())
     return structure.from_wire(wire)
 
 

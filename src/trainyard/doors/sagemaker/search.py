@@ -54,8 +54,6 @@ class Searching:
         answer: dict[str, Any] = {"Results": [{"TrainingJob": _told(job)} for job in page.items]}
         if page.token is not None:
             answer["NextToken"] = page.token
-        if page.total is not None:
-            answer["TotalHits"] = {"Value": page.total, "Relation": "EqualTo"}
         return answer
 
 
