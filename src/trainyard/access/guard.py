@@ -29,6 +29,8 @@ from trainyard.model.errors import TrainyardError
 
 LARGEST_HEADERS = 64 * 1024  # bytes, all together
 MOST_HEADERS = 100
+CONNECTION = "connection"
+"""Where `scope["state"]` has a dict that all requests of one connection share, if the protocol made one."""
 
 
 class Denied(Exception):  # noqa: N818 - an answer, not a fault
@@ -69,11 +71,18 @@ class Loopback:
             raise Denied(403, "Forbidden", "this server answers to localhost, 127.0.0.1 and [::1] alone")
         if _header(scope, b"origin") is not None:
             raise Denied(403, "Forbidden", "this server does not answer web pages")
-        client, server = scope.get("client"), scope.get("server")
-        owner = self.owner_of(tuple(client), tuple(server)) if client and server else None
-        if owner not in self.uids:
+        if self._owner(scope) not in self.uids:
             raise Denied(403, "Forbidden", "this server answers the user who started it alone")
         return OWNER
+
+    def _owner(self, scope: Scope) -> int | None:
+        """Whose connection it is: asked once, for a socket stays its maker's, whoever else is given it."""
+        known = scope.get("state", {}).get(CONNECTION, {})
+        if "owner" not in known:
+            client, server = scope.get("client"), scope.get("server")
+            known["owner"] = self.owner_of(tuple(client), tuple(server)) if client and server else None
+        owner: int | None = known["owner"]
+        return owner
 
 
 @dataclass(frozen=True, slots=True)

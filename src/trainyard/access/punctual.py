@@ -11,6 +11,8 @@ import asyncio
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from trainyard.access.guard import CONNECTION
+
 HEADERS_WITHIN = 20.0  # seconds
 
 
@@ -23,6 +25,7 @@ class PunctualProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is here: its first request is awaited."""
         super().connection_made(transport)
+        self.app_state = {**self.app_state, CONNECTION: {}}
         self._late = self.loop.call_later(self.headers_within, transport.abort)
 
     def data_received(self, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainyard.model.job import ListQuery, SearchQuery
+from trainyard.model.job import Condition, Expression, ListQuery, SearchQuery
 
 LARGEST_PAGE = 100
 
@@ -29,19 +29,35 @@ def list_request(query: ListQuery, *, limit: int, token: str | None) -> dict[str
 
 def search_request(query: SearchQuery) -> dict[str, Any]:
     """Search over training jobs, of one page."""
-    filters = [
-        _given({"Name": one.name, "Operator": one.operator, "Value": one.value}) for one in query.conditions
-    ]  # fmt: skip
+    asked = Expression(conditions=query.conditions, parts=() if query.expression is None else (query.expression,))
     return _given(
         {
             "Resource": "TrainingJob",
-            "SearchExpression": {"Filters": filters} if filters else None,
+            "SearchExpression": _expression(asked) or None,
             "SortBy": query.sort_by,
             "SortOrder": _order(descending=query.descending),
             "MaxResults": min(query.limit, LARGEST_PAGE),
             "NextToken": query.token,
         }
     )
+
+
+def _expression(asked: Expression) -> dict[str, Any]:
+    nested = [
+        {"NestedPropertyName": one.path, "Filters": [_filter(condition) for condition in one.conditions]}
+        for one in asked.nested
+    ]
+    members = {
+        "Filters": [_filter(condition) for condition in asked.conditions],
+        "NestedFilters": nested,
+        "SubExpressions": [_expression(part) for part in asked.parts],
+        "Operator": "Or" if asked.any_of else None,
+    }
+    return {name: value for name, value in members.items() if value}
+
+
+def _filter(condition: Condition) -> dict[str, Any]:
+    return _given({"Name": condition.name, "Operator": condition.operator, "Value": condition.value})
 
 
 def tags_of(tags: Mapping[str, str]) -> list[dict[str, str]]:

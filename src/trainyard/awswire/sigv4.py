@@ -149,7 +149,7 @@ def verify(request: RawRequest, claim: Claim, secret: str, now: float, body_hash
     take the body as it streams, compares it himself.
     """
     _check_scope(claim)
-    _check_time(claim, now)
+    check_time(claim, now)
     _check_headers(request, claim)
     payload = _payload(claim, body_hash)
     signing_key = _signing_key(secret, claim.scope)
@@ -165,6 +165,28 @@ def verify(request: RawRequest, claim: Claim, secret: str, now: float, body_hash
             "Access Key and signing method. Consult the service documentation for details.",
         )
     return Seed(signature=claim.signature, signing_key=signing_key, timestamp=claim.timestamp, scope=claim.scope)
+
+
+def check_time(claim: Claim, now: float) -> None:
+    """Judge a claim by the time alone, which needs no secret. Raises SignatureRefused."""
+    skew = SKEW_S3 if claim.scope.service == "s3" else SKEW
+    if claim.expires is not None:
+        if claim.at > now + skew:
+            raise SignatureRefused(Fault.NOT_YET, "Request is not yet valid")
+        if now > claim.at + claim.expires:
+            raise SignatureRefused(Fault.EXPIRED, "Request has expired")
+    elif now - claim.at > skew:
+        raise SignatureRefused(
+            Fault.SKEWED,
+            f"Signature expired: {claim.timestamp} is now earlier than {_stamp(now - skew)} "
+            f"({_stamp(now)} - {skew / 60:.0f} min.)",
+        )
+    elif claim.at - now > skew:
+        raise SignatureRefused(
+            Fault.SKEWED,
+            f"Signature not yet current: {claim.timestamp} is still later than {_stamp(now + skew)} "
+            f"({_stamp(now)} + {skew / 60:.0f} min.)",
+        )
 
 
 def _in_header(request: RawRequest, header: str) -> Claim:
@@ -283,27 +305,6 @@ def _check_scope(claim: Claim) -> None:
             Fault.SCOPE,
             f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
             f"'{claim.scope.date}' != '{day}', from '{claim.timestamp}'.",
-        )
-
-
-def _check_time(claim: Claim, now: float) -> None:
-    skew = SKEW_S3 if claim.scope.service == "s3" else SKEW
-    if claim.expires is not None:
-        if claim.at > now + skew:
-            raise SignatureRefused(Fault.NOT_YET, "Request is not yet valid")
-        if now > claim.at + claim.expires:
-            raise SignatureRefused(Fault.EXPIRED, "Request has expired")
-    elif now - claim.at > skew:
-        raise SignatureRefused(
-            Fault.SKEWED,
-            f"Signature expired: {claim.timestamp} is now earlier than {_stamp(now - skew)} "
-            f"({_stamp(now)} - {skew / 60:.0f} min.)",
-        )
-    elif claim.at - now > skew:
-        raise SignatureRefused(
-            Fault.SKEWED,
-            f"Signature not yet current: {claim.timestamp} is still later than {_stamp(now + skew)} "
-            f"({_stamp(now)} + {skew / 60:.0f} min.)",
         )
 
 

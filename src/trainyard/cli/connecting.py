@@ -1,12 +1,14 @@
-"""kubeconfig: how Kubernetes clients reach a server."""
+"""kubeconfig, env: how clients of Kubernetes and of AWS reach a server."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from trainyard.access.callers import Role
+from trainyard.cli import output
 from trainyard.model.errors import TrainyardError
 from trainyard.wiring.home import Home
 
@@ -43,6 +45,33 @@ def kubeconfig_command(
     token = tokens.add(home.tokens, user, Role(role), namespaces)
     namespace = namespaces[0] if namespaces else "default"
     click.echo(kubeconfig(server, token=token, authority=ca, namespace=namespace).decode())
+
+
+@click.command("env")
+@click.option("-o", "--output", "form", type=click.Choice(["shell", "json"]), default="shell", show_default=True)
+@click.option("--endpoint", help="The server's URL, as clients see it, where it is not the one that it listens on.")
+@click.pass_context
+def env_command(context: click.Context, form: str, endpoint: str | None) -> None:
+    """Print the variables that lead boto3, the AWS CLI and the SageMaker SDK to `trainyard serve`.
+
+    In a shell: `eval "$(trainyard env)"`. A session token and a profile of your own are taken away, for they would go
+    before. On loopback the server knows its user, and the keys are only there because clients want some; beyond it they
+    are those of trainyard.toml, and secret.
+    """
+    from trainyard.wiring.aws import variables
+    from trainyard.wiring.settings import load
+
+    home = Home.open(context.obj["home"])
+    settings = load(home.settings)
+    names = variables(home, settings, account=context.obj["account"], region=context.obj["region"])
+    if endpoint is not None:
+        names["AWS_ENDPOINT_URL"] = endpoint
+    if form == "json":
+        output.document(names, form)
+        return
+    click.echo("unset AWS_SESSION_TOKEN AWS_PROFILE AWS_ENDPOINT_URL_SAGEMAKER AWS_ENDPOINT_URL_S3")
+    for name, value in names.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 def _written(home: Home) -> str:

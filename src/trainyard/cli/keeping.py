@@ -21,7 +21,7 @@ from trainyard.model.errors import ResourceNotFound
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.wiring import code, examining, serving
 from trainyard.wiring.home import Home
-from trainyard.wiring.listeners import KubeListener
+from trainyard.wiring.listeners import AwsListener, KubeListener
 from trainyard.wiring.session import Session
 
 
@@ -97,23 +97,28 @@ def doctor_command(form: str) -> None:
 @click.option("--check", is_flag=True, help="Only ask the server of this home how it is; exit status 0 is well.")
 @click.option("--kube-host", default="127.0.0.1", show_default=True, help="Where Kubernetes clients are answered.")
 @click.option("--kube-port", type=click.IntRange(0, 65535), help="The port for them; 0 for any.  [default: 7446]")
+@click.option("--aws-host", default="127.0.0.1", show_default=True, help="Where AWS clients are answered.")
+@click.option("--aws-port", type=click.IntRange(0, 65535), help="The port for them; 0 for any.  [default: 7447]")
 @click.option("--tls-cert", type=click.Path(path_type=Path, exists=True), help="A certificate, beyond loopback.")
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True), help="Its key.")
 @click.option("--trust-submitters", is_flag=True, help="Beyond loopback: who holds a token may do what you may here.")
-def serve_command(
+def serve_command(  # noqa: PLR0913 - one option, one argument
     drain_timeout: float,
     kube_host: str,
     kube_port: int | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     *,
+    aws_host: str,
+    aws_port: int | None,
     trust_submitters: bool,
     check: bool,
 ) -> None:
-    """Lead the engine until SIGTERM, and be a Kubernetes API for TrainingJobs.
+    """Lead the engine until SIGTERM, and be a Kubernetes API for TrainingJobs, and the AWS services of training.
 
     kubectl and every Kubernetes client work with it: see `trainyard kubeconfig`. Beyond loopback its port is also for
-    commands elsewhere, with tokens: see `trainyard token` and --service. Health and metrics are answered on
+    commands elsewhere, with tokens: see `trainyard token` and --service. boto3, the AWS CLI and the SageMaker SDK work
+    with the other port: see `trainyard env`. Health and metrics are answered on
     control.sock in the home. Commands beside it hand their jobs to it. On SIGTERM it starts no more jobs, lets requests
     end and goes; jobs that run go on, and are led by whoever comes next.
     """
@@ -122,6 +127,7 @@ def serve_command(
         click.echo(words, err=not well)
         sys.exit(0 if well else 1)
     kube = KubeListener(host=kube_host, port=kube_port, certificate=tls_cert, key=tls_key, trusting=trust_submitters)
+    aws = AwsListener(host=aws_host, port=aws_port, certificate=tls_cert, key=tls_key, trusting=trust_submitters)
 
     async def serve(session: Session) -> None:
         stopping = asyncio.Event()
@@ -130,13 +136,13 @@ def serve_command(
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, stopping.set)
         click.echo(f"serving {session.home.path}; control socket {session.home.control_socket}", err=True)
-        await serving.serve(session, stopping, drain_timeout, kube, _tell_url)
+        await serving.serve(session, stopping, drain_timeout, kube, aws, _tell_url)
 
     with_session(serve, lead=True)
 
 
-def _tell_url(url: str) -> None:
-    click.echo(f"Kubernetes and job API at {url}", err=True)
+def _tell_url(what: str, url: str) -> None:
+    click.echo(f"{what} at {url}", err=True)
 
 
 @click.command("completion")

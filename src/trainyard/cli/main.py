@@ -36,6 +36,7 @@ VERBS = {
     "df": ("keeping", "Show what takes the home's space."),
     "doctor": ("keeping", "Check this machine and say where everything is."),
     "serve": ("keeping", "Lead the engine as a server."),
+    "env": ("connecting", "Print the variables that lead AWS clients here."),
     "kubeconfig": ("connecting", "Print how kubectl reaches a server."),
     "token": ("admitting", "Make, list and revoke tokens for a server."),
     "operator": ("operating", "Carry out the TrainingJob resources of a Kubernetes API."),

@@ -18,7 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from trainyard.model.errors import ValidationRefused
-from trainyard.ports.service import SupportsInterrupt, SupportsPlan, TrainingService
+from trainyard.ports.service import SupportsInterrupt, SupportsPlan, SupportsRecording, TrainingService
 
 SIGN_OF_LIFE = 5.0  # seconds between empty lines of a quiet stream
 
@@ -107,7 +107,7 @@ def _method(name: str, function: Callable[..., Any]) -> Method:
 
 def _methods() -> dict[str, Method]:
     found: dict[str, Method] = {}
-    for protocol in (TrainingService, SupportsInterrupt, SupportsPlan):
+    for protocol in (TrainingService, SupportsInterrupt, SupportsPlan, SupportsRecording):
         for name, function in vars(protocol).items():
             if inspect.isfunction(function) and not name.startswith("_"):
                 found[name] = _method(name, function)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from trainyard.kit import times
 from trainyard.lifecycle.describing import description_of
 from trainyard.lifecycle.paging import Order, values_in
-from trainyard.model.job import Condition
+from trainyard.model.job import Condition, Expression, Nested, SearchQuery
 from trainyard.model.record import JobRecord
 
 # Properties that every job has and that a store can go through in order.
@@ -49,9 +51,10 @@ def properties_of(record: JobRecord) -> dict[str, Any]:
     return wire
 
 
-def matches(properties: dict[str, Any], conditions: Iterable[Condition]) -> bool:
-    """Whether a job fulfils all conditions."""
-    return all(_holds(condition, _lookup(properties, condition.name)) for condition in conditions)
+def matches(properties: dict[str, Any], query: SearchQuery) -> bool:
+    """Whether a job is one that the query looks for."""
+    asked = Expression(conditions=query.conditions, parts=() if query.expression is None else (query.expression,))
+    return _fulfils(properties, asked)
 
 
 def standing_of(record: JobRecord, properties: dict[str, Any], order: Order) -> Standing:
@@ -91,6 +94,25 @@ def _lookup(value: Any, path: str) -> list[Any]:
     return _lookup(value.get(head), rest) if dot else []
 
 
+def _fulfils(properties: dict[str, Any], asked: Expression) -> bool:
+    verdicts = chain(
+        (_holds(condition, _lookup(properties, condition.name)) for condition in asked.conditions),
+        (_one_fulfils(properties, nested) for nested in asked.nested),
+        (_fulfils(properties, part) for part in asked.parts),
+    )
+    return any(verdicts) if asked.any_of else all(verdicts)
+
+
+def _one_fulfils(properties: dict[str, Any], nested: Nested) -> bool:
+    """Whether one item of the list at the path fulfils all; names may be written from the root, or below the path."""
+    lists = _lookup(properties, nested.path)
+    items = [item for found in lists for item in (found if isinstance(found, list) else [found])]
+    return any(
+        all(_holds(one, _lookup(item, one.name.removeprefix(f"{nested.path}."))) for one in nested.conditions)
+        for item in items
+    )
+
+
 def _holds(condition: Condition, found: list[Any]) -> bool:
     wanted = condition.value or ""
     match condition.operator:
@@ -111,7 +133,7 @@ def _holds(condition: Condition, found: list[Any]) -> bool:
 
 
 def _compares(operator: str, value: Any, wanted: str) -> bool:
-    left, right = _number(value), _number(wanted)
+    left, right = _number(value), _number_or_time(wanted)
     if left is None or right is None:
         return False
     match operator:
@@ -130,8 +152,14 @@ def _compares(operator: str, value: Any, wanted: str) -> bool:
 def _equal(value: Any, wanted: str) -> bool:
     if isinstance(value, bool):
         return str(value).lower() == wanted.lower()
-    left, right = _number(value), _number(wanted)
+    left, right = _number(value), _number_or_time(wanted)
     return left == right if left is not None and right is not None else str(value) == wanted
+
+
+def _number_or_time(wanted: str) -> float | None:
+    """Times are asked for as `2026-01-31T23:59:59` and kept as seconds since the epoch."""
+    number = _number(wanted)
+    return times.epoch(wanted) if number is None and "T" in wanted else number
 
 
 def _number(value: Any) -> float | None:

@@ -51,10 +51,32 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SearchQuery:
-    """Search over jobs by any member, tag (`Tags.team`), hyperparameter or metric; conditions are and-ed."""
+class Nested:
+    """Conditions that one and the same item of a list fulfils: names are paths below `path`."""
+
+    path: str
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """Conditions and expressions among them: all must hold, or with `any_of` one of them."""
 
     conditions: tuple[Condition, ...] = ()
+    nested: tuple[Nested, ...] = ()
+    parts: tuple[Expression, ...] = ()
+    any_of: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchQuery:
+    """Search over jobs by any member, tag (`Tags.team`), hyperparameter or metric.
+
+    conditions are and-ed; `expression`, where there is one, must hold besides.
+    """
+
+    conditions: tuple[Condition, ...] = ()
+    expression: Expression | None = None
     limit: int = 100
     token: str | None = None
     sort_by: str = "LastModifiedTime"

@@ -108,6 +108,15 @@ class SupportsInterrupt(Protocol):
 
 
 @runtime_checkable
+class SupportsRecording(Protocol):
+    """The power to take in metrics that a program, or whoever watches it, tells from outside."""
+
+    async def record_metrics(self, name: str, points: Sequence[Point]) -> None:
+        """Add points to the series of a job that is not final. Raises ResourceNotFound, ValidationRefused."""
+        ...
+
+
+@runtime_checkable
 class SupportsPlan(Protocol):
     """The power to say beforehand what would happen."""
 

@@ -106,6 +106,10 @@ class RemoteService:
         """Interrupt a running managed-spot job, where the service there can."""
         await self._connection.call(self._scope, "interrupt", name=name)
 
+    async def record_metrics(self, name: str, points: Sequence[Point]) -> None:
+        """Add points to a job's series, where the service there can."""
+        await self._connection.call(self._scope, "record_metrics", name=name, points=points)
+
     async def plan(self, spec: TrainingJobSpec) -> Plan:
         """What would happen there."""
         return cast("Plan", await self._connection.call(self._scope, "plan", spec=spec))

@@ -59,6 +59,11 @@ class Home:
         return self.path / "kubeconfig"
 
     @property
+    def aws_endpoint(self) -> Path:
+        """How AWS clients reach the present or last server."""
+        return self.path / "aws.json"
+
+    @property
     def tokens(self) -> Path:
         """Who may use a server beyond loopback, by the hashes of their tokens."""
         return self.path / "tokens.json"

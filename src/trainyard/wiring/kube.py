@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -34,7 +33,7 @@ from trainyard.wiring.answering import ByPath, answering
 from trainyard.wiring.home import Home
 from trainyard.wiring.kube_admission import warn_of_problems
 from trainyard.wiring.listeners import DEFAULT_PORT, KubeListener
-from trainyard.wiring.sockets import unix_listener
+from trainyard.wiring.sockets import tcp_listener, unix_listener, url_of
 
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # those of the API server: no word comes of them
 _GRACE = 5  # seconds that requests in flight have once the server is to stop
@@ -64,15 +63,16 @@ async def kube_serving(home: Home, where: KubeListener, jobs_for: Callable[[Judg
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(door.running())
             await door.install(definition(Validation.ACK))
-            listener = stack.enter_context(_tcp_listener(where))
+            listener = stack.enter_context(
+                tcp_listener(where.host, where.port, usual=DEFAULT_PORT, option="--kube-port")
+            )
             own = stack.enter_context(unix_listener(home.path, home.kube_socket.name))
             await stack.enter_async_context(answering(Guard(door, nobody_else, render=_status), own, grace=_GRACE))
             both = ByPath(PREFIX, jobs, Guard(door, judge, render=_status))
             tls = {"certificate": where.certificate, "key": where.key}
             await stack.enter_async_context(answering(both, listener, grace=_GRACE, **tls))
             stack.callback(door.end_watches)
-            scheme = "http" if where.certificate is None else "https"
-            url = f"{scheme}://{_bracketed(where.host)}:{listener.getsockname()[1]}"
+            url = url_of(where.host, listener, secure=where.certificate is not None)
             if peers.is_loopback(where.host):
                 atomic.write_bytes(home.kubeconfig, kubeconfig(url, authority=where.certificate), mode=0o600)
             yield url
@@ -87,30 +87,8 @@ def _require_trust(where: KubeListener) -> None:
         )
 
 
-def _tcp_listener(where: KubeListener) -> closing[socket.socket]:
-    """Bound to the port that was named; else to the usual one, or to any where another server has that."""
-    ports = (DEFAULT_PORT, 0) if where.port is None else (where.port,)
-    for port in ports:
-        listener = socket.socket(socket.AF_INET6 if ":" in where.host else socket.AF_INET)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((where.host, port))
-        except OSError as error:
-            listener.close()
-            reason = error.strerror
-        else:
-            return closing(listener)
-    raise TrainyardError(
-        f"Port {ports[0]} of {where.host} cannot be listened on: {reason}. Name another with --kube-port."
-    )
-
-
 def _status(denied: Denied) -> bytes:
     return orjson.dumps(Refused(denied.code, denied.reason, denied.message).status())
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 def kubeconfig(url: str, *, token: str = "", authority: Path | None = None, namespace: str = "default") -> bytes:

@@ -15,7 +15,7 @@ from functools import partial
 
 from trainyard.model.errors import TrainyardError, Unsupported
 from trainyard.wiring.home import Home
-from trainyard.wiring.listeners import KubeListener
+from trainyard.wiring.listeners import AwsListener, KubeListener
 from trainyard.wiring.session import Session
 from trainyard.wiring.sockets import unix_listener
 
@@ -28,16 +28,19 @@ async def serve(
     stopping: asyncio.Event,
     drain_timeout: float,
     kube: KubeListener,
-    opened: Callable[[str], None] = lambda _url: None,
+    aws: AwsListener,
+    opened: Callable[[str, str], None] = lambda _what, _url: None,
 ) -> None:
-    """Answer on the control socket and as a Kubernetes API until `stopping`; running jobs go on without us.
+    """Answer on the control socket, as a Kubernetes API and as AWS services until `stopping`.
 
-    opened: told the port's URL once it answers. Raises TrainyardError where another server holds the home.
+    Running jobs go on without us. `opened` is told of each port what it is and its URL, once it answers. Raises
+    TrainyardError where another server holds the home.
     """
     if importlib.util.find_spec("uvicorn") is None:
         raise Unsupported("`serve` needs its extra: pip install 'trainyard[serve]'.")
     with _only_server(session.home):
         from trainyard.doors.control.jobs import jobs_app
+        from trainyard.wiring.aws import aws_serving
         from trainyard.wiring.kube import kube_serving
         from trainyard.wiring.operating import operating_beside
         from trainyard.wiring.webhook import telling_beside
@@ -45,10 +48,12 @@ async def serve(
         async with (
             _answering(session, stopping, drain_timeout),
             kube_serving(session.home, kube, partial(jobs_app, session.service_of, stopping)) as url,
+            aws_serving(session, aws) as aws_url,
             operating_beside(session),
             telling_beside(session),
         ):
-            opened(url)
+            opened("Kubernetes and job API", url)
+            opened("AWS services", aws_url)
             await stopping.wait()
             session.engine.placing = False  # what runs goes on; what waits is for the next leader
 

@@ -36,6 +36,7 @@ class Settings:
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     networks: dict[str, dict[str, Any]] = field(default_factory=dict)
     roles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    keys: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def account(self) -> str:
@@ -161,7 +162,7 @@ def _value_faults(place: Path_, value: Any, setting: Setting) -> Iterator[Fault]
 
 def _shown(value: Any, setting: Setting) -> str:
     """A wrong value, but never a secret's."""
-    return "a value of another type" if "key" in setting.key or "token" in setting.key else repr(value)
+    return "a value of another type" if any(word in setting.key for word in ("key", "token", "secret")) else repr(value)
 
 
 def _texts(value: Any) -> bool:

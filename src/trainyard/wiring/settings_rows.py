@@ -71,6 +71,11 @@ TABLES = {
         meaning="The credentials of a role (its ARN, or its name alone): keys, a profile, or none",
         name="arn:aws:iam::000000000000:role/trainer",
     ),
+    "keys.*": Table(
+        meaning="An access key of AWS clients: whose it is, and what its holder may do. Beyond loopback "
+        "nobody else is let in",
+        name="AKIATRAINYARDEXAMPLE",
+    ),
 }
 
 
@@ -233,6 +238,31 @@ SETTINGS: tuple[Setting, ...] = (
             "secret_file",
             '"/etc/trainyard/webhook.secret"',
             "A file whose content signs each body: X-Trainyard-Signature: sha256=HMAC",
+        ),
+    ),
+    *_in(
+        "keys.*",
+        _text("secret", '"…"', "The secret access key that requests are signed with", default="required"),
+        _text(
+            "account",
+            '"000000000000"',
+            "The account that it belongs to",
+            default="defaults.account",
+            pattern="[0-9]{12}",
+        ),
+        _text(
+            "region",
+            '"us-east-1"',
+            "The one region that it is good for",
+            default="all",
+            pattern="[a-z0-9]+(-[a-z0-9]+)+",
+        ),
+        _text(
+            "role",
+            '"read"',
+            "What its holder may do: look, or work as well",
+            default="submit",
+            choices=("read", "submit"),
         ),
     ),
 )

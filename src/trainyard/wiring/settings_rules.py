@@ -14,7 +14,13 @@ Fault = tuple[tuple[str, ...], str]
 
 def contradictions(plain: Mapping[str, Any]) -> Iterator[Fault]:
     """(key, sentence) for everything that cannot hold together."""
-    for group, rule in (("buckets", _bucket), ("images", _image), ("networks", _network), ("roles", _role)):
+    for group, rule in (
+        ("buckets", _bucket),
+        ("images", _image),
+        ("networks", _network),
+        ("roles", _role),
+        ("keys", _access_key),
+    ):
         for name, table in plain.get(group, {}).items():
             for key, text in rule(table):
                 yield (group, name, *((key,) if key else ())), f'{group}."{name}" {text}'
@@ -59,6 +65,11 @@ def _role(table: Table) -> Iterator[tuple[str, str]]:
     if "session_token" in table and "access_key" not in table:
         yield "session_token", "has a session_token without its access_key."
     yield from _keys(table)
+
+
+def _access_key(table: Table) -> Iterator[tuple[str, str]]:
+    if "secret" not in table:
+        yield "", "needs a secret."
 
 
 def _keys(table: Table) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+from trainyard.model.errors import TrainyardError
 
 
 @contextmanager
@@ -27,3 +29,28 @@ def unix_listener(folder: Path, name: str) -> Iterator[socket.socket]:
         listener.close()
         os.close(place)
         path.unlink(missing_ok=True)
+
+
+def tcp_listener(host: str, port: int | None, *, usual: int, option: str) -> closing[socket.socket]:
+    """Bound to the port that was named; else to the usual one, or to any where another server has that.
+
+    option: where the user names another. Raises TrainyardError.
+    """
+    ports = (usual, 0) if port is None else (port,)
+    for one in ports:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, one))
+        except OSError as error:
+            listener.close()
+            reason = error.strerror
+        else:
+            return closing(listener)
+    raise TrainyardError(f"Port {ports[0]} of {host} cannot be listened on: {reason}. Name another with {option}.")
+
+
+def url_of(host: str, listener: socket.socket, *, secure: bool) -> str:
+    """The URL of what answers on a listener."""
+    name = f"[{host}]" if ":" in host else host
+    return f"{'https' if secure else 'http'}://{name}:{listener.getsockname()[1]}"

@@ -34,7 +34,7 @@ class Search:
         """Read on from where the last page ended until this one is full."""
         found: list[JobRecord] = []
         async for batch in self._batches(order, place_in(query.token, order)):
-            found += [one for one in batch if searching.matches(searching.properties_of(one), query.conditions)]
+            found += [one for one in batch if searching.matches(searching.properties_of(one), query)]
             if len(found) > query.limit:
                 last = found[query.limit - 1]
                 return found[: query.limit], token_of(order, place_of(summary_of(last), order.by))
@@ -64,6 +64,6 @@ def _matching(
     for record in batch:
         properties = searching.properties_of(record)
         standing = searching.standing_of(record, properties, order)
-        if searching.is_behind(standing, after, order) and searching.matches(properties, query.conditions):
+        if searching.is_behind(standing, after, order) and searching.matches(properties, query):
             found.append((standing, record))
     return found

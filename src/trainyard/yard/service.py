@@ -6,6 +6,7 @@ It writes intents; the leading engine, wherever it is, acts on them.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 
@@ -15,7 +16,14 @@ from trainyard.lifecycle.describing import description_of
 from trainyard.lifecycle.querying import check_list
 from trainyard.lifecycle.stopping import GRACE
 from trainyard.lifecycle.transitions import enter
-from trainyard.model.errors import InvalidJob, ResourceInUse, ResourceNotFound, StaleRecord, ValidationRefused
+from trainyard.model.errors import (
+    InvalidJob,
+    ResourceInUse,
+    ResourceLimitExceeded,
+    ResourceNotFound,
+    StaleRecord,
+    ValidationRefused,
+)
 from trainyard.model.job import Job, JobSummary, ListQuery, Plan, SearchQuery, Series
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, LogEvent, Page, Point
@@ -31,6 +39,8 @@ from trainyard.yard.planning import Planning
 from trainyard.yard.preflight import Preflight
 from trainyard.yard.search import Search
 
+_TOLD = "told"  # the stream of the ledger whose positions count points that came from outside
+MOST_TAGS = 50
 TRIES = 50  # compare-and-swap rounds before giving up
 
 
@@ -142,10 +152,16 @@ class YardService:
 
     async def add_tags(self, name: str, tags: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """Add or replace tags."""
-        record = await self._change(
-            name, lambda one: replace(one, tags=tuple({**dict(one.tags), **dict(tags)}.items()))
-        )
-        return record.tags
+
+        def tagged(record: JobRecord) -> JobRecord:
+            both = {**dict(record.tags), **dict(tags)}
+            if len(both) > MOST_TAGS:
+                raise ResourceLimitExceeded(
+                    f"{name} would have {len(both)} tags; {MOST_TAGS} are the most. Delete some first."
+                )
+            return replace(record, tags=tuple(both.items()))
+
+        return (await self._change(name, tagged)).tags
 
     async def delete_tags(self, name: str, keys: Sequence[str]) -> None:
         """Remove tags."""
@@ -207,6 +223,22 @@ class YardService:
         if not record.placed:
             raise ValidationRefused(f"{name} is not running.")
         await self._yard.runtime.stop(record.run, StopCause.INTERRUPTED, grace=GRACE)
+
+    async def record_metrics(self, name: str, points: Sequence[Point]) -> None:
+        """Add points that were told from outside, as if a stream of the job's had held them."""
+        for _ in range(TRIES):
+            record = await self._record(name)
+            if record.status.is_final:
+                raise ValidationRefused(
+                    f"The training job {name} is in status {record.status}: its metrics are settled."
+                )
+            since = (await self._yard.ledger.scanned(record.uid)).get(_TOLD, 0)
+            with suppress(StaleRecord):
+                await self._yard.ledger.append_points(
+                    record.uid, _TOLD, points, since=since, offset=since + len(points)
+                )
+                return
+        raise StaleRecord(f"{name} is told too much at once; try again")
 
     async def _discard(self, record: JobRecord) -> None:
         """Leave nothing of its runs; before the record goes, so that a crash in between leaves nobody's data behind."""

@@ -94,7 +94,7 @@ _PLAIN = {
     "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
     "OutputDataConfig": {"S3OutputPath": "s3://b/o"},
 }
-_CREATE = ("CreateTrainingJob",)
+_SDK = _door("the SDK as a judge", "GetLogEvents", door="logs")
 _HOSTS = Later(
     Work.HOSTS,
     "jobs of several hosts",
@@ -111,20 +111,20 @@ def _data(left: str, **members: Any) -> Later:
 
 CASES = (
     # the wire
-    Case(1, "boto3 creates a job", _door("the API's door", *_CREATE)),
-    Case(2, "the AWS CLI creates one at --endpoint-url", _door("the API's door", *_CREATE)),
-    Case(3, "AWS_ENDPOINT_URL alone leads clients here", _door("the API's door", *_CREATE)),
-    Case(4, "the SDK's fit with logs runs to its end", _door("the API's door and the log service", *_CREATE)),
-    Case(5, "the SDK's fit without logs does too", _door("the API's door", *_CREATE)),
-    Case(6, "a job that nobody waited for can be attached to", _door("the API's door", *_CREATE)),
-    Case(7, "the SDK's third version trains", _door("the API's door", *_CREATE)),
-    Case(8, "the waiter sees a job's end", _door("the API's door", *_CREATE)),
-    Case(9, "an operation that nobody knows is refused at once", _door("the API's door", "UnknownOperation")),
-    Case(10, "any key signs", _door("the API's door", *_CREATE)),
+    Case(1, "boto3 creates a job"),
+    Case(2, "the AWS CLI creates one at --endpoint-url"),
+    Case(3, "AWS_ENDPOINT_URL alone leads clients here"),
+    Case(4, "the SDK's fit with logs runs to its end", _SDK),
+    Case(5, "the SDK's fit without logs does too", _SDK),
+    Case(6, "a job that nobody waited for can be attached to", _SDK),
+    Case(7, "the SDK's third version trains", _door("the SDK as a judge", "SimulatePrincipalPolicy", door="iam")),
+    Case(8, "the waiter sees a job's end"),
+    Case(9, "an operation that nobody knows is refused at once"),
+    Case(10, "any key signs"),
     Case(11, "an object in signed chunks is taken", _door("the object store's door", "aws-chunked", door="s3")),
-    Case(12, "bodies come packed or plain", _door("the API's door", "gzip")),
-    Case(13, "every answer has a request id", _door("the API's door", "RequestId")),
-    Case(14, "times are seconds with milliseconds", _door("the API's door", *_CREATE)),
+    Case(12, "bodies come packed or plain"),
+    Case(13, "every answer has a request id"),
+    Case(14, "times are seconds with milliseconds"),
     # validation
     Case(15, "a name outside its pattern"),
     Case(16, "a name of 64 letters"),
@@ -146,8 +146,8 @@ CASES = (
     Case(32, "a volume key on a type whose disk is its own"),
     Case(33, "a prefix with nothing under it"),
     Case(34, "a name that is taken"),
-    Case(35, "a list of 101 jobs at once", _door("ListTrainingJobs", "ListTrainingJobs")),
-    Case(36, "a list of 10 tags at once", _door("ListTags", "ListTags")),
+    Case(35, "a list of 101 jobs at once"),
+    Case(36, "a list of 10 tags at once"),
     Case(37, "a tag's key of 129 letters"),
     Case(38, "51 tags"),
     Case(39, "no algorithm at all"),
@@ -192,7 +192,7 @@ CASES = (
     Case(76, "an internal error is tried again, the program's own is not"),
     Case(77, "the engine starts again in the middle of a job"),
     Case(78, "a warm pool is used again where it matches", Later(Work.DATA, "warm pools: what is kept, and what is not", _keeps_hosts)),
-    Case(79, "a list by status cut before it is filtered", _door("ListTrainingJobs", "ListTrainingJobs")),
+    Case(79, "a list by status cut before it is filtered"),
     Case(80, "pages stay whole while jobs come and go"),
     # metrics and what watches training
     Case(81, "a metric is the first group; a TAB is #011"),
@@ -202,7 +202,7 @@ CASES = (
     Case(85, "the hosts' own use"),
     Case(86, "the hook's file is read by the real hook", Later(Work.DEBUGGER, "smdebug as a judge", _is_there("debugger"))),
     Case(87, "four rules fire", Later(Work.DEBUGGER, "rules", _takes(DebugRuleConfigurations=_RULE))),
-    Case(88, "a rule stops its job", _door("the stop that a rule sends", "StopTrainingJob")),
+    Case(88, "a rule stops its job"),
     Case(89, "the profiler's report", Later(Work.DEBUGGER, "rules", _takes(ProfilerRuleConfigurations=_RULE))),
     Case(90, "TensorBoard's files are synced", Later(Work.DATA, "syncing", _takes(TensorBoardOutputConfig={"S3OutputPath": "s3://b/t"}))),
     Case(91, "a trial component holds what ran", Later(Work.DEBUGGER, "trial components", _speaks("sagemaker", "DescribeTrialComponent"))),

@@ -133,6 +133,56 @@ def test_the_kernel_names_the_owner_over_ipv4_and_ipv6() -> None:
                 here, there = client.getsockname()[:2], client.getpeername()[:2]
                 assert peers.owner_of(here, there) == os.geteuid()
                 assert peers.owner_of((here[0], 1), there) is None
+                assert peers.owner_by_table(here, there) == os.geteuid()
+            assert peers.owner_of(here, there) is None
+
+
+def test_the_kernel_names_the_owner_of_an_ipv4_address_written_as_ipv6() -> None:
+    with socket.socket(socket.AF_INET6) as listener:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(("::", 0))
+        listener.listen()
+        with socket.create_connection(("127.0.0.1", listener.getsockname()[1])):
+            connection, _ = listener.accept()
+            with connection:
+                here, there = connection.getpeername()[:2], connection.getsockname()[:2]
+                assert peers.owner_of(here, there) == os.geteuid()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_the_kernel_names_another_user() -> None:
+    script = (
+        "import os,socket,sys\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "connection = socket.socket()\n"
+        "connection.connect(('127.0.0.1', int(sys.argv[1])))\n"
+        "connection.recv(1)\n"
+    )
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(DEADLINE)
+        port = str(listener.getsockname()[1])
+        with subprocess.Popen([sys.executable, "-c", script, port]) as other:
+            connection, _ = listener.accept()
+            with connection:
+                here, there = connection.getpeername(), connection.getsockname()
+                assert peers.owner_of(here, there) == peers.owner_by_table(here, there) == 65534
+            assert other.wait(60) == 0
+
+
+def test_a_connection_is_asked_for_once() -> None:
+    asked = []
+    judge = Loopback(owner_of=lambda *ends: asked.append(ends) or os.geteuid())  # type: ignore[func-returns-value]
+    with served(judge, http=PunctualProtocol) as address, socket.create_connection(address) as connection:
+        for _ in range(3):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += connection.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 200")
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("state", "inode"), [("06", "0"), ("01", "0"), ("04", "0"), ("05", "7")])
@@ -140,7 +190,7 @@ def test_a_socket_that_was_left_makes_nobody_root(tmp_path: Path, state: str, in
     table = tmp_path / "tcp"
     entry = f"   0: 0100007F:1234 0100007F:1F90 {state} 00000000:00000000 00:00000000 00000000     0        0 {inode}"
     table.write_text(f"header\n{entry}\n")
-    assert peers.owner_of(("127.0.0.1", 0x1234), ("127.0.0.1", 0x1F90), (table,)) is None
+    assert peers.owner_by_table(("127.0.0.1", 0x1234), ("127.0.0.1", 0x1F90), (table,)) is None
 
 
 def test_a_body_over_the_limit_is_refused_declared_or_not() -> None:

@@ -27,7 +27,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "create": {"spec": SPEC}, "plan": {"spec": SPEC}, "update": {"update": {"TrainingJobName": "x"}},
     "list": {"query": {}},
     "search": {"query": {}}, "add_tags": {"name": "x", "tags": []}, "delete_tags": {"name": "x", "keys": []},
-    "changes": {"since": 0}, "revision": {},
+    "changes": {"since": 0}, "revision": {}, "record_metrics": {"name": "x", "points": []},
 }  # fmt: skip
 WRITING = {name for name, method in METHODS.items() if method.writes}
 

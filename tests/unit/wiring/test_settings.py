@@ -48,6 +48,7 @@ BESIDE = {  # what else a table needs for a key to be taken
         "session_token": 'access_key = "a"\nsecret_key = "s"',
         "region": 'credentials = "none"', "endpoint": 'credentials = "none"',
     },
+    "keys.*": dict.fromkeys(("account", "region", "role"), 'secret = "s"'),
 }  # fmt: skip
 
 

@@ -1,0 +1,60 @@
+"""Create, describe, stop, update and delete one job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from trainyard.awswire.calls import Call
+from trainyard.doors.sagemaker.reading import read
+from trainyard.doors.sagemaker.requests import OneJob
+from trainyard.lifecycle.admission import admit
+from trainyard.model.errors import InvalidJob
+from trainyard.model.keys import Scope
+from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.update import TrainingJobUpdate
+from trainyard.ports.service import TrainingService
+
+ServiceOf = Callable[[Scope], TrainingService]
+Members = Mapping[str, Any]
+
+
+class Jobs:
+    """The operations on one job."""
+
+    def __init__(self, service_of: ServiceOf) -> None:
+        self._service_of = service_of
+
+    async def create(self, call: Call, wire: dict[str, Any]) -> Members:
+        """CreateTrainingJob. The service judges what it is given; here only what is no request at all is refused."""
+        job = await self._service_of(call.scope).create(_spec(wire))
+        return {"TrainingJobArn": job.description.training_job_arn}
+
+    async def describe(self, call: Call, wire: dict[str, Any]) -> Members:
+        """DescribeTrainingJob."""
+        job = await self._service_of(call.scope).describe(read(OneJob, wire).training_job_name)
+        return job.description.to_wire()
+
+    async def stop(self, call: Call, wire: dict[str, Any]) -> None:
+        """StopTrainingJob."""
+        await self._service_of(call.scope).stop(read(OneJob, wire).training_job_name)
+
+    async def update(self, call: Call, wire: dict[str, Any]) -> Members:
+        """UpdateTrainingJob."""
+        job = await self._service_of(call.scope).update(read(TrainingJobUpdate, wire))
+        return {"TrainingJobArn": job.description.training_job_arn}
+
+    async def delete(self, call: Call, wire: dict[str, Any]) -> None:
+        """DeleteTrainingJob."""
+        await self._service_of(call.scope).delete(read(OneJob, wire).training_job_name)
+
+
+def _spec(wire: Members) -> TrainingJobSpec:
+    """The request as it stands; its constraints are the service's to judge. Raises InvalidJob for wrong types."""
+    try:
+        return TrainingJobSpec.from_wire(wire)
+    except (ValidationError, RecursionError):
+        problems = admit(wire).problems
+        raise InvalidJob(problems) from None

@@ -1,0 +1,129 @@
+"""The AWS doors of a server: one port for all services, on loopback or over TLS with access keys."""
+
+from __future__ import annotations
+
+import stat
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from trainyard.access import peers
+from trainyard.access.guard import Judge, Loopback
+from trainyard.access.keys import Key
+from trainyard.doors.aws.front import Front, signer
+from trainyard.doors.aws.identity import Identities
+from trainyard.doors.sagemaker.door import sagemaker_door
+from trainyard.kit import atomic
+from trainyard.kit.clock import SystemClock
+from trainyard.model.errors import TrainyardError
+from trainyard.model.keys import Scope
+from trainyard.wiring.answering import answering
+from trainyard.wiring.home import Home
+from trainyard.wiring.listeners import DEFAULT_AWS_PORT, AwsListener
+from trainyard.wiring.session import Session
+from trainyard.wiring.settings import Settings
+from trainyard.wiring.sockets import tcp_listener, url_of
+
+_TENANTS = 256  # whose services are kept ready
+_GRACE = 5.0  # seconds that requests in flight have once the server is to stop
+
+
+@asynccontextmanager
+async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str]:
+    """The doors, open for as long as the block lasts; gives their URL. Raises TrainyardError for what is not safe."""
+    keys = keys_of(session.settings)
+    local = peers.is_loopback(where.host)
+    if local:
+        where = replace(where, certificate=None, key=None)  # nothing leaves this machine
+    else:
+        _require_safe(where, keys, session.home)
+    clock = SystemClock()
+    judge: Judge = Loopback() if local else signer  # beyond loopback the signature is the judge
+    front = Front(
+        doors={"sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now)},
+        streams={},
+        identities=Identities(
+            keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local
+        ),
+        judge=judge,
+        now=clock.now,
+        new_id=lambda: str(uuid.uuid4()),
+    )
+    with tcp_listener(where.host, where.port, usual=DEFAULT_AWS_PORT, option="--aws-port") as listener:
+        url = url_of(where.host, listener, secure=where.certificate is not None)
+        async with answering(front.app(), listener, grace=_GRACE, certificate=where.certificate, key=where.key):
+            atomic.write_bytes(session.home.aws_endpoint, _endpoint(url, where), mode=0o600)
+            yield url
+
+
+def keys_of(settings: Settings) -> Mapping[str, Key]:
+    """The access keys of trainyard.toml."""
+    return {
+        name: Key(
+            secret=table["secret"],
+            account=table.get("account", settings.account),
+            region=table.get("region", ""),
+            reads_only=table.get("role") == "read",
+        )
+        for name, table in settings.keys.items()
+    }
+
+
+def variables(home: Home, settings: Settings, *, account: str | None, region: str | None) -> dict[str, str]:
+    """What leads stock AWS clients to the home's server. Raises TrainyardError where there never was one.
+
+    On loopback any key is taken, and twelve digits are the account; beyond it the first of the settings' keys that is
+    good for the account is meant.
+    """
+    endpoint = _written(home)
+    wanted, place = account or settings.account, region or settings.region
+    names = {"AWS_ENDPOINT_URL": endpoint["url"], "AWS_REGION": place, "AWS_DEFAULT_REGION": place}
+    if not endpoint["authority"]:
+        return {**names, "AWS_ACCESS_KEY_ID": wanted, "AWS_SECRET_ACCESS_KEY": "trainyard"}
+    found = ((name, key) for name, key in keys_of(settings).items() if key.account == wanted)
+    name, key = next(found, ("", None))
+    if key is None:
+        raise TrainyardError(f"No access key under [keys] in {home.settings} belongs to account {wanted}.")
+    secrets = {"AWS_ACCESS_KEY_ID": name, "AWS_SECRET_ACCESS_KEY": key.secret}
+    return {**names, **secrets, "AWS_CA_BUNDLE": endpoint["authority"]}
+
+
+def _written(home: Home) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = orjson.loads(home.aws_endpoint.read_bytes())
+    except FileNotFoundError:
+        raise TrainyardError(
+            f"No server has answered AWS clients from {home.path} yet: start `trainyard serve`."
+        ) from None
+    return document
+
+
+def _endpoint(url: str, where: AwsListener) -> bytes:
+    authority = "" if where.certificate is None else str(where.certificate.absolute())
+    return orjson.dumps({"url": url, "authority": authority})
+
+
+def _require_safe(where: AwsListener, keys: Mapping[str, Key], home: Home) -> None:
+    if where.certificate is None or where.key is None:
+        raise TrainyardError(
+            f"{where.host} can be reached from other machines: name a certificate and its key (--tls-cert, --tls-key), "
+            "or listen on 127.0.0.1."
+        )
+    if not keys:
+        raise TrainyardError(
+            f"{where.host} can be reached from other machines, and no access key is known: write one under [keys] in "
+            f"{home.settings}, or listen on 127.0.0.1."
+        )
+    if not where.trusting:
+        raise TrainyardError(
+            "Jobs run here as processes of your own user, which is no security boundary: who may submit one from "
+            "elsewhere can read and do what you can, the jobs of others included. If you trust everybody who is to "
+            "hold a key, say so (--trust-submitters); else listen on 127.0.0.1."
+        )
+    if home.settings.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise TrainyardError(f"{home.settings} holds secrets, and others may read it: chmod 600 it.")

@@ -1,0 +1,128 @@
+"""The AWS doors to test against, over a yard in memory, on a loopback port; and stock clients that know no better."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import boto3
+import uvicorn
+from botocore.config import Config
+from tests.fakes.yard import SCOPE, TestYard, a_running_yard
+
+from trainyard.access.guard import Loopback
+from trainyard.access.keys import Key
+from trainyard.doors.aws.front import Door, Front
+from trainyard.doors.aws.identity import Identities
+from trainyard.doors.sagemaker.door import sagemaker_door
+from trainyard.kit.clock import SystemClock
+from trainyard.model.keys import Scope
+from trainyard.ports.service import TrainingService
+
+DEADLINE = 20.0  # seconds for anything that must happen
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AwsServer:
+    """Doors that answer, and the yard behind them, which lives on the server's own loop."""
+
+    url: str
+    yard: TestYard
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something with the yard."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(DEADLINE)
+
+    def send(
+        self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """A raw request's status, headers (lower-case) and body."""
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=DEADLINE)
+        with closing(connection):
+            connection.request(method, target, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+
+    def client(self, service: str, **more: Any) -> Any:
+        """A stock boto3 client; what is not said is as an ordinary user has it."""
+        known = {
+            "endpoint_url": self.url, "region_name": SCOPE.region, "aws_access_key_id": SCOPE.account,
+            "aws_secret_access_key": "anything", "config": Config(retries={"max_attempts": 1}),
+        }  # fmt: skip
+        return boto3.Session().client(service, **{**known, **more})
+
+
+@contextmanager
+def an_aws_server(
+    *, keys: dict[str, Key] | None = None, verifies: bool = False,
+    wrap: Callable[[TrainingService], TrainingService] = lambda service: service,
+) -> Iterator[AwsServer]:  # fmt: skip
+    """The doors on a loopback port, in a thread with a loop of its own, for as long as the block lasts."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    ready, made = threading.Event(), {}
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with a_running_yard() as yard:
+            front = _front(wrap(yard.service), keys or {}, verifies=verifies)
+            config = uvicorn.Config(front.app(), log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+            server = uvicorn.Server(config)
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            while not server.started:
+                await asyncio.sleep(0.005)
+            loop = asyncio.get_running_loop()
+            made.update(yard=yard, loop=loop, stop=lambda: loop.call_soon_threadsafe(stop.set))
+            ready.set()
+            await stop.wait()
+            server.should_exit = True
+            await serving
+
+    with closing(listener):
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+        thread.start()
+        assert ready.wait(DEADLINE), "the doors did not open"
+        try:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield AwsServer(url, made["yard"], made["loop"])
+        finally:
+            made["stop"]()
+            thread.join(DEADLINE)
+            assert not thread.is_alive(), "the doors did not close"
+
+
+def _front(service: TrainingService, keys: dict[str, Key], *, verifies: bool) -> Front:
+    def service_of(scope: Scope) -> TrainingService:
+        return service if scope == SCOPE else _Elsewhere(scope, service)  # type: ignore[return-value]
+
+    clock = SystemClock()
+    doors: dict[str, Door] = {"sagemaker": sagemaker_door(service_of, clock.now)}
+    identities = Identities(keys=keys.get, home=SCOPE, verifies=verifies)
+    return Front(
+        doors=doors, streams={}, identities=identities, judge=Loopback(), now=clock.now,
+        new_id=lambda: str(uuid.uuid4()),
+    )  # fmt: skip
+
+
+@dataclass
+class _Elsewhere:
+    """The same yard for another tenant."""
+
+    scope: Scope
+    service: Any
+
+    def __getattr__(self, name: str) -> Any:
+        from trainyard.yard.service import YardService
+
+        known: Any = self.service
+        other = YardService(self.scope, known._yard, known._preflight, new_uid=known._new_uid)
+        return getattr(other, name)
