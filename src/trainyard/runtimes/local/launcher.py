@@ -20,14 +20,10 @@ from typing import NoReturn
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])  # before our own imports: no site, no environment is trusted to find us
 
-import subprocess  # noqa: F401 - for those that run helpers
+import subprocess  # noqa: F401 - for those that run helpers, which are most; few have peers, and they import more
 
 from trainyard.kit import detached
-from trainyard.runtimes.local import (
-    descriptors,
-    gateway,  # noqa: F401 - for those whose jobs have peers
-    supervisor,
-)
+from trainyard.runtimes.local import descriptors, supervisor
 from trainyard.runtimes.local.attempt import Attempt
 
 IDLE = 600.0  # seconds
