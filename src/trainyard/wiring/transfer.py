@@ -63,15 +63,18 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
     crashpoint(f"before-{result_name}")
     order = json.loads((folder / "attempt.json").read_bytes())
     orders = TransferOrders.from_plain(order["transfers"])
+    store = Buckets.from_plain(orders.routes)
     try:
-        store = Buckets.from_plain(orders.routes).signed(atomic.read_json(Attempt(folder).role) or {})
-        result = asyncio.run(_tried(Transfer(folder), orders, store, work))
+        signed = store.signed(atomic.read_json(Attempt(folder).role) or {})
+        result = asyncio.run(_tried(Transfer(folder), orders, signed, work))
     except (ServiceError, Transient) as error:
         return _refused(folder / result_name, f"{failed}:{error}")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return FULL_DISK
+    finally:
+        store.close()
     crashpoint(f"moved-{result_name}")
     atomic.write_json(folder / result_name, result)
     crashpoint(f"after-{result_name}")
