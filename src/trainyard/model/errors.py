@@ -8,6 +8,7 @@
     │   ├── ResourceLimitExceeded the machine or a quota has no room for it, ever
     │   ├── ValidationRefused     the request is well-formed but cannot be carried out
     │   └── AccessDenied          who asks may not do this, or is nobody that is known
+    ├── ObjectRefused         a bucket or an object cannot be read or written so, in S3's own codes
     ├── StaleRecord           someone wrote first; read again
     ├── Transient             the world's: worth another try, after `after` seconds
     ├── Unsupported           this place of running cannot do that, and says so
@@ -20,6 +21,7 @@ marks no job as failed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from trainyard.model.problems import Problem
 
@@ -78,6 +80,35 @@ class AccessDenied(ServiceError):  # noqa: N818 - the API's own name
     """Who asks is not known, or may not do this; nothing was looked at."""
 
     code = "AccessDeniedException"
+
+
+class Refusal(StrEnum):
+    """Why a store of buckets refuses; the values are S3's error codes."""
+
+    NO_SUCH_BUCKET = "NoSuchBucket"
+    BUCKET_EXISTS = "BucketAlreadyExists"
+    BUCKET_OWNED = "BucketAlreadyOwnedByYou"
+    BUCKET_NOT_EMPTY = "BucketNotEmpty"
+    NO_SUCH_KEY = "NoSuchKey"
+    NO_SUCH_VERSION = "NoSuchVersion"
+    NO_SUCH_UPLOAD = "NoSuchUpload"
+    KEY_TOO_LONG = "KeyTooLongError"
+    PRECONDITION = "PreconditionFailed"
+    NOT_MODIFIED = "NotModified"
+    INVALID_PART = "InvalidPart"
+    INVALID_PART_ORDER = "InvalidPartOrder"
+    PART_TOO_SMALL = "EntityTooSmall"
+    INVALID_RANGE = "InvalidRange"
+    BAD_DIGEST = "BadDigest"
+    MARKER = "MethodNotAllowed"
+
+
+class ObjectRefused(TrainyardError):  # noqa: N818 - it names an outcome
+    """A bucket or an object is not there, or not in a state for this. The text is for who reads no codes."""
+
+    def __init__(self, reason: Refusal, message: str = "") -> None:
+        super().__init__(message or reason.value)
+        self.reason = reason
 
 
 class StaleRecord(TrainyardError):  # noqa: N818 - it names a state

@@ -7,8 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import ValidationRefused
-from trainyard.objects.folders import EscapedLayout, FolderStore, PlainLayout
+from trainyard.objects.embedded.bucket import EmbeddedBucket
+from trainyard.objects.embedded.store import EmbeddedStore
+from trainyard.objects.folders import FolderStore
 from trainyard.ports.objects import ObjectInfo, ObjectStore
 
 
@@ -28,11 +31,30 @@ class Route:
 
 
 class Buckets:
-    """ports.objects.ObjectStore over every bucket and `file://`."""
+    """ports.objects.ObjectStore over every bucket and `file://`.
 
-    def __init__(self, routes: dict[str, Route], default: Route) -> None:
+    Embedded stores are opened when they are first needed, and `close` closes them; routers made by `signed` share them.
+    """
+
+    def __init__(
+        self, routes: dict[str, Route], default: Route, embedded: dict[str, EmbeddedStore] | None = None
+    ) -> None:
         self._routes, self._default = routes, default
         self._stores: dict[str, ObjectStore] = {}
+        self._embedded: dict[str, EmbeddedStore] = {} if embedded is None else embedded
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for store in self._embedded.values():
+            store.close()
+        self._embedded.clear()
+        self._stores.clear()
+
+    def embedded(self, root: str) -> EmbeddedStore:
+        """The embedded store in that folder."""
+        if root not in self._embedded:
+            self._embedded[root] = EmbeddedStore(Path(root), SystemClock())
+        return self._embedded[root]
 
     def to_plain(self) -> dict[str, Any]:
         """For attempt.json; `from_plain` makes the same router of it."""
@@ -47,7 +69,7 @@ class Buckets:
         Without any keys requests are anonymous: a transfer signs as its role says, never as whoever started it.
         """
         signed = {name: _signed(route, keys) for name, route in self._routes.items()}
-        return Buckets(signed, _signed(self._default, keys))
+        return Buckets(signed, _signed(self._default, keys), self._embedded)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Buckets:
@@ -110,27 +132,27 @@ class Buckets:
     def _store(self, name: str, *, is_bucket: bool = False) -> ObjectStore:
         known = f"s3://{name}/" if is_bucket else "file:///"
         if known not in self._stores:
-            route = self._routes.get(name, self._default)
-            self._stores[known] = _bucket_store(name, known, route) if is_bucket else _FILES
+            self._stores[known] = self._bucket_store(name, known) if is_bucket else _FILES
         return self._stores[known]
 
+    def _bucket_store(self, bucket: str, base: str) -> ObjectStore:
+        route = self._routes.get(bucket, self._default)
+        if route.folder is not None:
+            return FolderStore(Path(route.folder), base, create=False)
+        if route.embedded is not None:
+            return EmbeddedBucket(self.embedded(route.embedded), bucket)
+        from trainyard.objects.endpoints import EndpointStore  # noqa: PLC0415 - folders alone do not load the client
 
-_FILES = FolderStore(Path("/"), "file:///", PlainLayout(), create=True)
+        return EndpointStore(
+            bucket, endpoint=route.endpoint, region=route.region, credentials=route.credentials,
+            anonymous=route.anonymous,
+        )  # fmt: skip
+
+
+_FILES = FolderStore(Path("/"), "file:///", create=True)
 
 
 def _signed(route: Route, keys: dict[str, str]) -> Route:
     if route.folder is not None or route.embedded is not None or route.credentials:
         return route
     return replace(route, credentials=keys, anonymous=not keys)
-
-
-def _bucket_store(bucket: str, base: str, route: Route) -> ObjectStore:
-    if route.folder is not None:
-        return FolderStore(Path(route.folder), base, PlainLayout(), create=False)
-    if route.embedded is not None:
-        return FolderStore(Path(route.embedded) / bucket, base, EscapedLayout(), create=True)
-    from trainyard.objects.endpoints import EndpointStore  # noqa: PLC0415 - folders alone do not load the client
-
-    return EndpointStore(
-        bucket, endpoint=route.endpoint, region=route.region, credentials=route.credentials, anonymous=route.anonymous
-    )

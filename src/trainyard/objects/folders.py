@@ -1,7 +1,7 @@
-"""Objects that are files below a folder: a user's own folder, the embedded store, `file://`.
+"""Objects that are files below a folder: a user's own folder, and `file://`.
 
-Writes are whole or not at all: temporary file, fsync, rename. Which key is which path is a `Layout`: a user's folder
-takes keys as they are and refuses what cannot be a path; the embedded store must keep every legal key, so it escapes.
+Writes are whole or not at all: temporary file, fsync, rename. Keys are relative paths as they are; one that cannot be a
+path is refused. (The embedded store, which keeps every legal key, is a package of its own.)
 """
 
 from __future__ import annotations
@@ -12,84 +12,19 @@ import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import quote, unquote
 
 from trainyard.kit.atomic import sync_folder
 from trainyard.model.errors import ValidationRefused
 from trainyard.ports.objects import ObjectInfo
 
-_EMPTY = "%-"  # an empty segment; "%00" is a segment of one NUL
-_LEAF = "%"  # the embedded store's mark of a file: no plain segment ends so, which lets `a` stand beside `a/b`
 _TEMPORARY = ".trainyard-"
-
-
-class Layout(Protocol):
-    """Key to relative path and back."""
-
-    def path_of(self, key: str) -> str:
-        """The relative path of a key. Raises ValidationRefused where there can be none."""
-        ...
-
-    def key_of(self, path: str) -> str | None:
-        """The key of a relative path; None for a file that is no object."""
-        ...
-
-
-class PlainLayout:
-    """Keys are relative paths as they are."""
-
-    def path_of(self, key: str) -> str:
-        """The key itself, if it is a sound relative path."""
-        parts = key.split("/")
-        if (
-            not key
-            or "\0" in key
-            or any(part in ("", ".", "..") or len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts)
-        ):
-            raise ValidationRefused(f"The key {key!r} cannot be a file of a folder.")
-        return key
-
-    def key_of(self, path: str) -> str | None:
-        """The path itself; our unfinished files are none."""
-        return None if path.rsplit("/", 1)[-1].startswith(_TEMPORARY) else path
-
-
-class EscapedLayout:
-    """Every legal key has a path: odd segments are percent-encoded, long ones cut into pieces, files marked."""
-
-    def path_of(self, key: str) -> str:
-        """A path that no other key has."""
-        if not key or len(key.encode("utf-8", "surrogatepass")) > 1024:
-            raise ValidationRefused("The key of an object must have 1 to 1,024 bytes.")
-        segments = [_escaped(segment) for segment in key.split("/")]
-        return "/".join(segments) + _LEAF
-
-    def key_of(self, path: str) -> str | None:
-        """The key that `path_of` made the path of."""
-        if not path.endswith(_LEAF):
-            return None
-        joined = path[: -len(_LEAF)].replace("%+/", "")
-        return "/".join(_unescaped(segment) for segment in joined.split("/"))
-
-
-def _escaped(segment: str) -> str:
-    if segment == "":
-        return _EMPTY
-    text = quote(segment, safe=" !#$&'()*,;=:@[]+{}~^`|<>?\"", errors="surrogatepass")
-    pieces = [text[start : start + 200] for start in range(0, len(text), 200)]
-    return "%+/".join(piece.replace(".", "%2E") if piece in (".", "..") else piece for piece in pieces)
-
-
-def _unescaped(segment: str) -> str:
-    return "" if segment == _EMPTY else unquote(segment, errors="surrogatepass")
 
 
 class FolderStore:
     """Objects of one bucket below `root`; URIs begin with `base` (`s3://bucket/`, or `file:///` itself)."""
 
-    def __init__(self, root: Path, base: str, layout: Layout, *, create: bool) -> None:
-        self._root, self._base, self._layout, self._create = root, base, layout, create
+    def __init__(self, root: Path, base: str, *, create: bool) -> None:
+        self._root, self._base, self._create = root, base, create
 
     async def list(self, uri: str) -> AsyncIterator[ObjectInfo]:
         """Objects in order of keys; the listing is taken in a thread and handed on in pieces."""
@@ -132,8 +67,7 @@ class FolderStore:
 
     def place_of(self, uri: str) -> str:
         """The file that the URI is."""
-        key = uri.removeprefix(self._base)
-        return f"folder {self._root / key}" if isinstance(self._layout, PlainLayout) else f"embedded store {self._root}"
+        return f"folder {self._root / uri.removeprefix(self._base)}"
 
     def _write(self, uri: str, content: bytes) -> None:
         target = self._target(uri)
@@ -142,7 +76,7 @@ class FolderStore:
         _publish(temporary, target, durable=True)
 
     def _path(self, uri: str) -> Path:
-        return self._root / self._layout.path_of(uri.removeprefix(self._base))
+        return self._root / path_of(uri.removeprefix(self._base))
 
     def _target(self, uri: str) -> Path:
         if not self._create and not self._root.is_dir():
@@ -155,7 +89,7 @@ class FolderStore:
         return target
 
     def _info(self, key: str) -> ObjectInfo | None:
-        path = self._root / self._layout.path_of(key)
+        path = self._root / path_of(key)
         try:
             status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -166,19 +100,27 @@ class FolderStore:
         return ObjectInfo(uri=self._base + key, size=status.st_size, etag=etag, modified=round(status.st_mtime, 3))
 
     def _keys(self, prefix: str) -> Iterator[str]:
-        begun = prefix.rpartition("/")[2] if isinstance(self._layout, PlainLayout) else ""
-        for path in _files(self._start(prefix), begun):
-            key = self._layout.key_of(path.relative_to(self._root).as_posix())
-            if key is not None and key.startswith(prefix):
+        for path in _files(self._start(prefix), prefix.rpartition("/")[2]):
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefix) and not path.name.startswith(_TEMPORARY):
                 yield key
 
     def _start(self, prefix: str) -> Path:
         """The deepest folder that every key of that prefix lies in."""
         parent = prefix[: prefix.rfind("/") + 1].rstrip("/")
-        if not parent:
-            return self._root
-        path = self._layout.path_of(parent)
-        return self._root / (path.removesuffix(_LEAF) if isinstance(self._layout, EscapedLayout) else path)
+        return self._root / path_of(parent) if parent else self._root
+
+
+def path_of(key: str) -> str:
+    """The key itself, if it is a sound relative path. Raises ValidationRefused."""
+    parts = key.split("/")
+    if (
+        not key
+        or "\0" in key
+        or any(part in ("", ".", "..") or len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts)
+    ):
+        raise ValidationRefused(f"The key {key!r} cannot be a file of a folder.")
+    return key
 
 
 def _files(folder: Path, begun: str = "") -> Iterator[Path]:

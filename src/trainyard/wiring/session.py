@@ -85,7 +85,7 @@ class Session:
     settings: Settings
     service: YardService
     service_of: Callable[[Scope], YardService]
-    objects: ObjectStore
+    objects: Buckets
     objects_of: Callable[[TrainingJobSpec], ObjectStore]
     engine: Engine
     catalogue: Catalogue
@@ -179,6 +179,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
     database = Database(home.database)
     closing.callback(database.close)
     buckets = _buckets(home, settings)
+    closing.callback(buckets.close)
     catalogue = _catalogue(settings)
     roles = Roles(tables=settings.roles, refuse_unknown=settings.unknown_role == "refuse")
     runtime = LocalRuntime(

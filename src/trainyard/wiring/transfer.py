@@ -64,32 +64,35 @@ def run(folder_name: str, result_name: str, failed: str, work: Work) -> int:
     crashpoint(f"before-{result_name}")
     order = json.loads((folder / "attempt.json").read_bytes())
     orders = TransferOrders.from_plain(order["transfers"])
+    buckets = Buckets.from_plain(orders.routes)
     try:
-        result = asyncio.run(_tried(Transfer(folder), orders, work))
+        result = asyncio.run(_tried(Transfer(folder), orders, buckets, work))
     except (ServiceError, Transient) as error:
         return _refused(folder / result_name, f"{failed}:{error}")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         return FULL_DISK
+    finally:
+        buckets.close()
     crashpoint(f"moved-{result_name}")
     atomic.write_json(folder / result_name, result)
     crashpoint(f"after-{result_name}")
     return 0
 
 
-async def _tried(transfer: Transfer, orders: TransferOrders, work: Work) -> dict[str, object]:
+async def _tried(transfer: Transfer, orders: TransferOrders, buckets: Buckets, work: Work) -> dict[str, object]:
     for attempt in range(TRIES - 1):
         try:
-            return await work(transfer, orders, _store(transfer, orders))
+            return await work(transfer, orders, _as_role(transfer, buckets))
         except Transient as error:
             await asyncio.sleep(error.after * 2**attempt)
-    return await work(transfer, orders, _store(transfer, orders))
+    return await work(transfer, orders, _as_role(transfer, buckets))
 
 
-def _store(transfer: Transfer, orders: TransferOrders) -> ObjectStore:
+def _as_role(transfer: Transfer, buckets: Buckets) -> ObjectStore:
     """The objects as the role sees them with the keys that it has now."""
-    return Buckets.from_plain(orders.routes).signed(credentials.keys_of(Attempt(transfer.folder)))
+    return buckets.signed(credentials.keys_of(Attempt(transfer.folder)))
 
 
 def _refused(path: Path, detail: str) -> int:
