@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import zlib
 from collections.abc import Callable, Sequence
@@ -52,6 +53,11 @@ def of(algorithm: str, data: bytes) -> bytes:
     running = begin(algorithm)
     running.update(data)
     return running.digest()
+
+
+def text(raw: bytes) -> str:
+    """A digest as headers write it, in base64."""
+    return base64.b64encode(raw).decode()
 
 
 def joined_crc(algorithm: str, parts: Sequence[tuple[bytes, int]]) -> bytes:

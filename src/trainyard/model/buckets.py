@@ -165,5 +165,9 @@ Expectation = Callable[[Version | None], None]
 """Judges what is there, inside the transaction that would replace it; raises ObjectRefused."""
 
 
+FactsOf = Callable[[Facts], Facts]
+"""What a copy keeps of its source's facts."""
+
+
 def anything(_current: Version | None) -> None:
     """The expectation of a request without conditions."""

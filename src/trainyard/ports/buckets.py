@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from trainyard.model.buckets import (
     Doomed,
     Expectation,
     Facts,
+    FactsOf,
     Listed,
     Listing,
     Part,
@@ -37,7 +38,7 @@ class Reading(Protocol):
         """The parts that it was uploaded in; empty for what came whole."""
         ...
 
-    def pieces(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    def pieces(self, start: int, stop: int) -> AsyncGenerator[bytes]:
         """Its bytes from `start` to before `stop`, in pieces of at most 1 MiB.
 
         Raises Transient where the object is removed before its files could be opened.
@@ -125,13 +126,13 @@ class BucketStore(Protocol):
         source: tuple[str, str, str | None],
         bucket: str,
         key: str,
-        facts: Facts | None,
+        facts: FactsOf,
         accept: Expectation,
         expect: Expectation,
     ) -> Version:
         """Give the bytes of a source (bucket, key, version) another name; they are shared, not copied.
 
-        facts: None for the source's. accept: judges the source.
+        facts: what it keeps of the source's. accept: judges the source, which may be a delete marker.
         """
         ...
 
@@ -159,6 +160,18 @@ class BucketStore(Protocol):
         self, bucket: str, upload: Upload, number: int, incoming: Incoming, checksums: Mapping[str, str]
     ) -> Part:
         """Finished bytes become a part; one of the same number is replaced."""
+        ...
+
+    async def copy_part(
+        self,
+        bucket: str,
+        upload: Upload,
+        number: int,
+        source: Reading,
+        span: tuple[int, int],
+        algorithm: str,
+    ) -> Part:
+        """A range of what is read becomes a part: its bytes are read for their digests, and shared."""
         ...
 
     async def list_parts(self, bucket: str, upload: Upload, after: int, limit: int) -> Listed[Part]:

@@ -35,8 +35,8 @@ def checksum_of(parts: Sequence[Part], algorithm: str, kind: ChecksumType) -> st
         return None
     raw = [base64.b64decode(part.checksums[algorithm]) for part in parts]
     if kind is ChecksumType.COMPOSITE:
-        return f"{_text(digests.of(algorithm, b''.join(raw)))}-{len(parts)}"
-    return _text(digests.joined_crc(algorithm, [(crc, part.size) for crc, part in zip(raw, parts, strict=True)]))
+        return f"{digests.text(digests.of(algorithm, b''.join(raw)))}-{len(parts)}"
+    return digests.text(digests.joined_crc(algorithm, [(crc, part.size) for crc, part in zip(raw, parts, strict=True)]))
 
 
 def _claimed(parts: Mapping[int, Part], claim: PartClaim) -> Part:
@@ -46,7 +46,3 @@ def _claimed(parts: Mapping[int, Part], claim: PartClaim) -> Part:
     if any(part.checksums.get(algorithm, value) != value for algorithm, value in claim.checksums.items()):
         raise ObjectRefused(Refusal.INVALID_PART)
     return part
-
-
-def _text(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import Executor
 
 from trainyard.model.buckets import PartRange, Version
@@ -31,7 +31,11 @@ class EmbeddedReading:
         """The parts that it was uploaded in."""
         return extents.parts_of(self._extents)
 
-    async def pieces(self, start: int, stop: int) -> AsyncIterator[bytes]:
+    def extents(self, start: int, stop: int) -> list[Extent]:
+        """Where its bytes from `start` to before `stop` are; one empty extent where there are none."""
+        return extents.sliced(self._extents, start, stop) or [Extent(size=0, body=b"")]
+
+    async def pieces(self, start: int, stop: int) -> AsyncGenerator[bytes]:
         """Its bytes."""
         wanted = extents.sliced(self._extents, start, stop)
         if all(extent.body is not None for extent in wanted):

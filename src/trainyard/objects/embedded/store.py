@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from trainyard.database import file
+from trainyard.kit import digests
 from trainyard.model.buckets import (
     Bucket,
     Deleted,
     Doomed,
     Expectation,
     Facts,
+    FactsOf,
     Listed,
     Listing,
     Part,
@@ -30,13 +32,13 @@ from trainyard.model.buckets import (
     Version,
     Versioning,
 )
-from trainyard.model.errors import ObjectRefused, Refusal
+from trainyard.model.errors import ObjectRefused, Refusal, Transient
 from trainyard.objects.embedded import extents, uploads, versions
 from trainyard.objects.embedded.blobs import Blobs
 from trainyard.objects.embedded.incoming import IncomingBytes
 from trainyard.objects.embedded.reading import EmbeddedReading
 from trainyard.objects.embedded.records import bucket_of, bucket_row, plain_json, version_of
-from trainyard.ports.buckets import Incoming
+from trainyard.ports.buckets import Incoming, Reading
 from trainyard.ports.clock import Clock
 
 T = TypeVar("T")
@@ -145,7 +147,7 @@ class EmbeddedStore:
         return await self._named(given, lambda c: versions.put(c, bucket, key, version, given.extents(), expect))
 
     async def copy(
-        self, source: tuple[str, str, str | None], bucket: str, key: str, facts: Facts | None, accept: Expectation,
+        self, source: tuple[str, str, str | None], bucket: str, key: str, facts: FactsOf, accept: Expectation,
         expect: Expectation,
     ) -> Version:  # fmt: skip
         """Give the bytes of a source another name."""
@@ -153,7 +155,7 @@ class EmbeddedStore:
         def copied(connection: sqlite3.Connection) -> tuple[Version, list[str]]:
             found, content = _found(connection, *source)
             accept(found)
-            version = replace(found, key=key, modified=self._clock.now(), is_latest=True, facts=facts or found.facts)
+            version = replace(found, key=key, modified=self._clock.now(), is_latest=True, facts=facts(found.facts))
             return versions.put(connection, bucket, key, version, content, expect)
 
         return await self._changed(copied)
@@ -211,6 +213,31 @@ class EmbeddedStore:
             checksums=checksums,
         )  # fmt: skip
         await self._named(given, lambda c: (None, uploads.put_part(c, bucket, upload, part, given.extents())))
+        return part
+
+    async def copy_part(
+        self, bucket: str, upload: Upload, number: int, source: Reading, span: tuple[int, int], algorithm: str
+    ) -> Part:
+        """A range of what is read becomes a part."""
+        if not isinstance(source, EmbeddedReading):
+            raise TypeError("a store copies what lies in it")
+        taken = {name: digests.begin(name) for name in ("MD5", algorithm)}
+        loop = asyncio.get_running_loop()
+        async for piece in source.pieces(*span):
+            await loop.run_in_executor(self._pool, _take_in, piece, taken.values())
+        part = Part(
+            number=number, size=span[1] - span[0], etag=taken["MD5"].digest().hex(), modified=self._clock.now(),
+            checksums={algorithm: digests.text(taken[algorithm].digest())},
+        )  # fmt: skip
+
+        def shared(connection: sqlite3.Connection) -> tuple[None, list[str]]:
+            content = source.extents(*span)
+            gone = [extent for extent in content if extent.blob and not extents.is_named(connection, extent.blob)]
+            if gone:
+                raise Transient("The source was replaced or deleted while it was copied; copy again.")
+            return None, uploads.put_part(connection, bucket, upload, part, content)
+
+        await self._changed(shared)
         return part
 
     async def list_parts(self, bucket: str, upload: Upload, after: int, limit: int) -> Listed[Part]:
@@ -296,3 +323,8 @@ def _own(incoming: Incoming) -> IncomingBytes:
     if not isinstance(incoming, IncomingBytes):
         raise TypeError("a store takes the bytes that came into it")
     return incoming
+
+
+def _take_in(piece: bytes, taken: Iterable[digests.Digest]) -> None:
+    for digest in taken:
+        digest.update(piece)
