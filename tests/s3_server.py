@@ -1,4 +1,4 @@
-"""An S3 server to test against: our door over an embedded store, on a port of its own, behind a gate that knows keys."""
+"""An S3 server to test against: our door over an embedded store, on its own port, behind a gate that knows keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -16,19 +17,15 @@ import uvicorn
 from botocore.config import Config
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from trainyard.access.callers import Caller, Role
-from trainyard.awswire import sigv4
+from trainyard.awswire import sigv2, sigv4
 from trainyard.doors.s3.app import S3Door
-from trainyard.doors.s3.requests import Signed
 from trainyard.doors.s3.world import World
 from trainyard.kit.clock import SystemClock
+from trainyard.model.keys import Scope as AwsScope
 from trainyard.objects.embedded.store import EmbeddedStore
 
 KEYS = {"AKIDOWNER": "owner-secret", "AKIDTENANT": "tenant-secret"}
-CALLERS = {
-    "AKIDOWNER": Caller("owner", Role.ADMIN),
-    "AKIDTENANT": Caller("tenant", Role.SUBMIT, frozenset({"111111111111"})),
-}
+ACCOUNTS = {"AKIDOWNER": "000000000000", "AKIDTENANT": "111111111111"}
 DEADLINE = 20.0  # seconds for anything that must happen
 
 
@@ -41,17 +38,29 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = sigv4.RawRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
         try:
-            claim = sigv4.read(request)
-            if claim is None:
-                raise sigv4.SignatureRefused(sigv4.Fault.ABSENT, "")
-            if claim.scope.access_key not in KEYS:
-                raise sigv4.SignatureRefused(sigv4.Fault.UNKNOWN_KEY, "")
-            seed = sigv4.verify(request, claim, KEYS[claim.scope.access_key], time.time())
+            key, seed = self._judged(request)
         except sigv4.SignatureRefused as refused:
             await self._door.refuse(refused, scope, send)
             return
-        told = {**scope, "caller": CALLERS[claim.scope.access_key], "signed": Signed(claim, seed)}
-        await self._door(told, receive, send)
+        call = SimpleNamespace(scope=AwsScope(ACCOUNTS[key], "us-east-1"), reads_only=False, seed=seed)
+        await self._door({**scope, "aws": call}, receive, send)
+
+    def _judged(self, request: sigv4.RawRequest) -> tuple[str, sigv4.Seed | None]:
+        presigned = sigv2.read(request)
+        if presigned is not None:
+            sigv2.verify(request, presigned, _secret(presigned.access_key), time.time())
+            return presigned.access_key, None
+        claim = sigv4.read(request)
+        if claim is None:
+            raise sigv4.SignatureRefused(sigv4.Fault.ABSENT, "")
+        key = claim.scope.access_key
+        return key, sigv4.verify(request, claim, _secret(key), time.time())
+
+
+def _secret(key: str) -> str:
+    if key not in KEYS:
+        raise sigv4.SignatureRefused(sigv4.Fault.UNKNOWN_KEY, "")
+    return KEYS[key]
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def a_door(store: EmbeddedStore) -> S3Door:
     """The door on the real clock."""
     return S3Door(
         World(
-            store=store, now=SystemClock().now, new_id=lambda: uuid.uuid4().hex[:16].upper(), account="000000000000",
+            store=store, now=SystemClock().now, new_id=lambda: str(uuid.uuid4()), account="000000000000",
             region="us-east-1",
         )
     )  # fmt: skip

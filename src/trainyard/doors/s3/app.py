@@ -1,7 +1,7 @@
 """The door: an ASGI application that takes S3's requests apart, and answers them from a store of buckets.
 
-Who asks was judged before: `scope["caller"]` says who, `scope["signed"]` what the gate found of a signature, so that
-signed chunks can be judged here, where the body is read. Nothing that a request holds is logged.
+Who asks was judged before: `scope["aws"]` is the call as the front knows it, with the signature that it found true, so
+that signed chunks can be judged here, where the body is read. Nothing that a request holds is logged.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
@@ -75,8 +76,8 @@ class S3Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        signed = scope.get("signed")
-        payload = Payload(receive, requests.headers_of(scope), None if signed is None else signed.seed)
+        call = scope.get("aws")
+        payload = Payload(receive, requests.headers_of(scope), None if call is None else call.seed)
         request_id = self._world.new_id()
         try:
             answer = await self._answer(scope, payload, request_id)
@@ -96,7 +97,7 @@ class S3Door:
     async def _answer(self, scope: Scope, payload: Payload, request_id: str) -> Answer:
         resource = scope["path"]
         try:
-            request = requests.read(scope, payload)
+            request = requests.read(scope, payload, self._world.account)
             answer = await self._handled(request)
         except ObjectRefused as refused:
             answer = answers.error(from_store(refused), resource, request_id)
@@ -110,6 +111,8 @@ class S3Door:
             _LOG.exception("request %s failed", request_id)
             answer = answers.error(Refused("InternalError"), resource, request_id)
         await payload.drain()
+        if not payload.is_read:  # what follows on this connection would be the rest of that body
+            answer = replace(answer, headers=(*answer.headers, ("connection", "close")))
         return answer
 
     async def _handled(self, request: Request) -> Answer:
@@ -119,7 +122,7 @@ class S3Door:
             return await buckets.list_buckets(self._world, request)
         handler = _handler(request)
         if handler is not buckets.create:
-            await self._world.admit(request)
+            await self._world.admit(request, request.bucket, reads=request.method in ("GET", "HEAD"))
         return await handler(self._world, request)
 
 

@@ -54,11 +54,11 @@ async def list_buckets(world: World, request: Request) -> Answer:
     prefix, token = request.query.get("prefix", ""), request.query.get("continuation-token", "")
     most = request.number("max-buckets", _MOST_BUCKETS, most=_MOST_BUCKETS)
     after = _continued(token) if token else ""
-    seen = [bucket for bucket in await world.store.buckets() if world.may_see(request.caller, bucket)]
-    found = [bucket for bucket in seen if bucket.name.startswith(prefix) and bucket.name > after]
+    own = [bucket for bucket in await world.store.buckets() if world.owner_of(bucket) == request.account]
+    found = [bucket for bucket in own if bucket.name.startswith(prefix) and bucket.name > after]
     shown, more = found[:most], len(found) > most
     holds: list[Element] = [
-        owner_element(world.account_of(request.caller)),
+        owner_element(request.account),
         ("Buckets", [("Bucket", _described(bucket)) for bucket in shown]),
         *([("ContinuationToken", token_of(shown[-1].name))] if more and shown else []),
         *([("Prefix", prefix)] if prefix else []),
@@ -90,10 +90,9 @@ async def create(world: World, request: Request) -> Answer:
     facts.refuse_unknown(request.headers)
     if request.headers.get("x-amz-bucket-object-lock-enabled", "false").lower() == "true":
         raise Refused("NotImplemented", "Object Lock is not implemented.")
-    owner = world.account_of(request.caller)
-    if not request.caller.may("PUT", owner):
+    if request.reads_only:
         raise Refused("AccessDenied")
-    bucket = Bucket(name=request.bucket, owner=owner, region=_region(world, body), created=world.now())
+    bucket = Bucket(name=request.bucket, owner=request.account, region=_region(world, body), created=world.now())
     try:
         await world.store.create_bucket(bucket)
     except ObjectRefused as refused:

@@ -202,7 +202,7 @@ async def source_of(world: World, request: Request) -> Source:
     version = query.removeprefix("versionId=") if query.startswith("versionId=") else None
     if not bucket or not key:
         raise Refused("InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-    await world.admit(request, bucket, "GET")
+    await world.admit(request, bucket, reads=True)
     return bucket, key, version
 
 

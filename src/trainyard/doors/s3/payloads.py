@@ -62,6 +62,11 @@ class Payload:
         self.trailers: Mapping[str, str] = {}
 
     @property
+    def is_read(self) -> bool:
+        """Whether the whole body was taken from the connection."""
+        return self._ended
+
+    @property
     def word(self) -> str:
         """How the client says that the payload was signed."""
         return self.headers.get("x-amz-content-sha256", "")

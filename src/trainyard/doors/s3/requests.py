@@ -8,22 +8,24 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.types import Scope
 
-from trainyard.access.callers import OWNER, Caller
-from trainyard.awswire.sigv4 import Claim, Seed
 from trainyard.doors.s3.errors import Refused
 from trainyard.doors.s3.payloads import Payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request. bucket, key: "" where the path names none. query: names as they came, decoded; the first of each."""
+    """One request. bucket, key: "" where the path names none. query: names as they came, decoded; the first of each.
+
+    account: whose request it is, and whose buckets it may see. reads_only: it may change nothing.
+    """
 
     method: str
     bucket: str
     key: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    caller: Caller
+    account: str
+    reads_only: bool
     payload: Payload
 
     @property
@@ -44,8 +46,9 @@ class Request:
         return int(text) if most is None else min(int(text), most)
 
 
-def read(scope: Scope, payload: Payload) -> Request:
-    """Raises Refused for a path or a query that is no text."""
+def read(scope: Scope, payload: Payload, account: str) -> Request:
+    """The request in a scope; `account` is whose it is where no front says so. Raises Refused for what is no text."""
+    call = scope.get("aws")
     path = scope.get("raw_path") or scope["path"].encode()
     bucket, _, key = path.removeprefix(b"/").partition(b"/")
     try:
@@ -58,7 +61,8 @@ def read(scope: Scope, payload: Payload) -> Request:
             key=_text(key),
             query=dict(reversed(query)),
             headers=payload.headers,
-            caller=scope.get("caller", OWNER),
+            account=account if call is None else call.scope.account,
+            reads_only=call is not None and call.reads_only,
             payload=payload,
         )
     except ValueError as error:
@@ -76,11 +80,3 @@ def headers_of(scope: Scope) -> dict[str, str]:
         key, text = name.decode("latin-1"), value.decode("latin-1").strip()
         headers[key] = f"{headers[key]},{text}" if key in headers else text
     return headers
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """What the gate before the door found of a signature: the claim, and the seed if it was verified."""
-
-    claim: Claim
-    seed: Seed | None = None
