@@ -7,12 +7,14 @@ import sys
 import tarfile
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainyard.model.job import Condition, Job, SearchQuery
 from trainyard.model.spec import TrainingJobSpec
+from trainyard.objects.buckets import Buckets, Route
 from trainyard.wiring.session import Session, open_session
 
 DEADLINE = 60.0
@@ -126,3 +128,9 @@ def channel(name: str, uri: str, distribution: str = "FullyReplicated", **more: 
 async def found_by(session: Session, name: str, value: str) -> list[str | None]:
     page = await session.service.search(SearchQuery(conditions=(Condition(name=name, value=value),)))
     return [job.description.training_job_name for job in page.items]
+
+
+def stored(home: Path, uri: str) -> bytes:
+    """An object of the home's embedded store."""
+    with closing(Buckets({}, Route(embedded=str(home / "s3")))) as buckets:
+        return asyncio.run(buckets.get(uri))

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.acceptance.jobs import stored
 
 NOBODY = "65534"
 # The outer shell may still do what the kubelet does for a pod: a volume at /opt. What it then starts may do nothing.
@@ -75,7 +76,7 @@ def test_a_job_finds_its_opt_ml_by_a_link_and_takes_the_place_alone(folder: Path
         ran = in_pod(folder, "run", manifest(folder, name))
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert "/opt/ml is a link" in ran.stderr
-        assert any(name in path.parts for path in (folder / "home" / "s3").rglob("model.tar.gz*"))
+        assert stored(folder / "home", f"s3://bucket/out/{name}/output/model.tar.gz")
 
 
 def test_isolation_that_cannot_be_kept_is_refused(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.acceptance.jobs import stored
 
 from trainyard.runtimes.local import identity
 
@@ -189,7 +191,7 @@ def test_a_supervisor_that_dies_at_a_named_point_costs_nothing(home: Path, tmp_p
     until(lambda: status(home, "crash") == "Completed")
     assert flag.exists()
     assert_one_writer_counted_to(home, count)
-    assert (home / "s3" / "out" / "models" / "crash" / "output" / "model.tar.gz%").is_file()
+    assert stored(home, "s3://out/models/crash/output/model.tar.gz")
 
 
 @pytest.mark.parametrize("result", ["stage-result.json", "upload-result.json"])
@@ -217,7 +219,8 @@ def test_a_helper_that_dies_at_a_named_point_costs_nothing(
     until(lambda: status(home, "helped") == "Completed")
     assert flag.exists()
     assert_one_writer_counted_to(home, count)
-    with tarfile.open(home / "s3" / "out" / "models" / "helped" / "output" / "model.tar.gz%") as archive:
+    model = stored(home, "s3://out/models/helped/output/model.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(model)) as archive:
         weights = archive.extractfile("weights")
         assert weights is not None
         assert weights.read() == b"1 2 3"

@@ -48,7 +48,7 @@ class ChunkSignatures:
     def _check(self, algorithm: str, signature: str, rest: str) -> None:
         text = "\n".join((algorithm, self._seed.timestamp, str(self._seed.scope), self._last, rest))
         true = hmac.new(self._seed.signing_key, text.encode(), sha256).hexdigest()
-        if not hmac.compare_digest(true, signature):
+        if not hmac.compare_digest(true.encode(), signature.encode()):
             raise ChunkRefused("A chunk's signature does not match.", is_signature=True)
         self._last = signature
 
