@@ -9,58 +9,31 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import uvicorn
 from botocore.config import Config
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from trainyard.awswire import sigv2, sigv4
+from trainyard.access.guard import Loopback
+from trainyard.access.keys import Key
+from trainyard.doors.aws.front import Front
+from trainyard.doors.aws.identity import Identities
 from trainyard.doors.s3.app import S3Door
 from trainyard.doors.s3.world import World
 from trainyard.kit.clock import SystemClock
-from trainyard.model.keys import Scope as AwsScope
+from trainyard.model.keys import Scope
 from trainyard.objects.embedded.store import EmbeddedStore
+from trainyard.wiring.s3 import LIMITS
 
-KEYS = {"AKIDOWNER": "owner-secret", "AKIDTENANT": "tenant-secret"}
-ACCOUNTS = {"AKIDOWNER": "000000000000", "AKIDTENANT": "111111111111"}
+HOME = Scope("000000000000", "us-east-1")
+KEYS = {
+    "AKIDOWNER": Key(secret="owner-secret", account=HOME.account),
+    "AKIDTENANT": Key(secret="tenant-secret", account="111111111111"),
+    "AKIDREADER": Key(secret="reader-secret", account=HOME.account, reads_only=True),
+}
 DEADLINE = 20.0  # seconds for anything that must happen
-
-
-class Gate:
-    """SigV4 before the door, as a server beyond loopback has it."""
-
-    def __init__(self, door: S3Door) -> None:
-        self._door = door
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = sigv4.RawRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
-        try:
-            key, seed = self._judged(request)
-        except sigv4.SignatureRefused as refused:
-            await self._door.refuse(refused, scope, send)
-            return
-        call = SimpleNamespace(scope=AwsScope(ACCOUNTS[key], "us-east-1"), reads_only=False, seed=seed)
-        await self._door({**scope, "aws": call}, receive, send)
-
-    def _judged(self, request: sigv4.RawRequest) -> tuple[str, sigv4.Seed | None]:
-        presigned = sigv2.read(request)
-        if presigned is not None:
-            sigv2.verify(request, presigned, _secret(presigned.access_key), time.time())
-            return presigned.access_key, None
-        claim = sigv4.read(request)
-        if claim is None:
-            raise sigv4.SignatureRefused(sigv4.Fault.ABSENT, "")
-        key = claim.scope.access_key
-        return key, sigv4.verify(request, claim, _secret(key), time.time())
-
-
-def _secret(key: str) -> str:
-    if key not in KEYS:
-        raise sigv4.SignatureRefused(sigv4.Fault.UNKNOWN_KEY, "")
-    return KEYS[key]
 
 
 @dataclass(frozen=True)
@@ -74,28 +47,30 @@ class S3Server:
         """A stock boto3 client."""
         return boto3.client(
             "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id=key,
-            aws_secret_access_key=KEYS.get(key, "") if secret is None else secret,
+            aws_secret_access_key=KEYS[key].secret if secret is None else secret,
             config=Config(retries={"max_attempts": 1, "mode": "standard"}, **config),
         )  # fmt: skip
 
 
-def a_door(store: EmbeddedStore) -> S3Door:
-    """The door on the real clock."""
-    return S3Door(
-        World(
-            store=store, now=SystemClock().now, new_id=lambda: str(uuid.uuid4()), account="000000000000",
-            region="us-east-1",
-        )
+def a_front(store: EmbeddedStore, *, verifies: bool) -> ASGIApp:
+    """The door behind the front of all AWS services, on the real clock."""
+    clock = SystemClock()
+    world = World(
+        store=store, now=clock.now, new_id=lambda: str(uuid.uuid4()), account=HOME.account, region=HOME.region,
+        for_owner=not verifies,
     )  # fmt: skip
+    front = Front(
+        doors={}, streams={"s3": (S3Door(world), LIMITS)}, judge=Loopback(), now=clock.now, new_id=world.new_id,
+        identities=Identities(keys=KEYS.get, home=HOME, verifies=verifies),
+    )  # fmt: skip
+    return front.app()
 
 
 @contextmanager
-def s3_server(root: Path, *, gate: bool = True) -> Iterator[S3Server]:
+def s3_server(root: Path, *, verifies: bool = True) -> Iterator[S3Server]:
     """A server over a folder, for as long as the block lasts."""
-    with closing(EmbeddedStore(root, SystemClock())) as store:
-        door = a_door(store)
-        with listening(Gate(door) if gate else door) as url:
-            yield S3Server(url, store)
+    with closing(EmbeddedStore(root, SystemClock())) as store, listening(a_front(store, verifies=verifies)) as url:
+        yield S3Server(url, store)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from urllib.parse import parse_qsl
 
-from trainyard.awswire.sigv4 import Fault, RawRequest, SignatureRefused
+from trainyard.awswire.sigv4 import CredentialScope, Fault, RawRequest, SignatureRefused
 
 _SIGNED = frozenset({
     "accelerate", "acl", "analytics", "cors", "delete", "inventory", "lifecycle", "location", "logging", "metrics",
@@ -33,6 +33,10 @@ class Presigned:
     access_key: str
     signature: str
     expires: int
+
+    def scope(self, region: str) -> CredentialScope:
+        """As a signature of version 4 has it; this one is bound to no day and no region."""
+        return CredentialScope(self.access_key, "", region, "s3")
 
 
 def read(request: RawRequest) -> Presigned | None:

@@ -77,6 +77,11 @@ class Buckets:
         routes = {name: Route(**route) for name, route in plain["buckets"].items()}
         return cls(routes, Route(**plain["default"]))
 
+    def elsewhere(self, bucket: str) -> str | None:
+        """Where a bucket is that is not in the embedded store, in words; None for one that is, or would be."""
+        route = self._routes.get(bucket, self._default)
+        return None if route.embedded is not None else self.place_of(f"s3://{bucket}/")
+
     async def list(self, uri: str) -> AsyncIterator[ObjectInfo]:
         """Objects under a prefix."""
         store, plain = self._at(uri)

@@ -113,8 +113,11 @@ class BucketStore(Protocol):
         """As `head`, to be read."""
         ...
 
-    def incoming(self, algorithms: Sequence[str] = ()) -> AbstractAsyncContextManager[Incoming]:
-        """Room for bytes to come; what was given no name by the end of the block is removed."""
+    def incoming(self, algorithms: Sequence[str] = (), cipher: str = "") -> AbstractAsyncContextManager[Incoming]:
+        """Room for bytes to come; what was given no name by the end of the block is removed.
+
+        cipher: the label of the key that they are encrypted with; "" keeps them as they are.
+        """
         ...
 
     async def put(self, bucket: str, key: str, incoming: Incoming, facts: Facts, expect: Expectation) -> Version:
@@ -179,9 +182,18 @@ class BucketStore(Protocol):
         ...
 
     async def complete(
-        self, bucket: str, upload: Upload, claims: Sequence[PartClaim], expected: Mapping[str, str], expect: Expectation
+        self,
+        bucket: str,
+        key: str,
+        upload: str,
+        claims: Sequence[PartClaim],
+        expected: Mapping[str, str],
+        expect: Expectation,
     ) -> Version:
-        """Make the object of its parts. expected: the whole's checksums as the client knows them."""
+        """Make the object of its parts; asked again, by who did not hear the answer, it answers the same.
+
+        expected: the whole's checksums as the client knows them.
+        """
         ...
 
     async def abort(self, bucket: str, upload: Upload) -> None:

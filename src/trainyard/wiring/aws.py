@@ -22,6 +22,7 @@ from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import TrainyardError
 from trainyard.model.keys import Scope
+from trainyard.wiring import s3
 from trainyard.wiring.answering import answering
 from trainyard.wiring.home import Home
 from trainyard.wiring.listeners import DEFAULT_AWS_PORT, AwsListener
@@ -44,16 +45,23 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
         _require_safe(where, keys, session.home)
     clock = SystemClock()
     judge: Judge = Loopback() if local else signer  # beyond loopback the signature is the judge
-    front = Front(
-        doors={"sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now)},
-        streams={},
-        identities=Identities(
-            keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local
-        ),
-        judge=judge,
-        now=clock.now,
-        new_id=lambda: str(uuid.uuid4()),
-    )
+    async with s3.s3_door(session, for_owner=local) as objects:
+        front = Front(
+            doors={"sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now)},
+            streams={"s3": (objects, s3.LIMITS)},
+            identities=Identities(
+                keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local
+            ),
+            judge=judge,
+            now=clock.now,
+            new_id=lambda: str(uuid.uuid4()),
+        )
+        async with _listening(front, session, where) as url:
+            yield url
+
+
+@asynccontextmanager
+async def _listening(front: Front, session: Session, where: AwsListener) -> AsyncIterator[str]:
     with tcp_listener(where.host, where.port, usual=DEFAULT_AWS_PORT, option="--aws-port") as listener:
         url = url_of(where.host, listener, secure=where.certificate is not None)
         async with answering(front.app(), listener, grace=_GRACE, certificate=where.certificate, key=where.key):

@@ -140,6 +140,10 @@ def test_an_upload_is_completed_only_as_its_parts_allow(s3: Any, bucket: str) ->
             complete(*parts)
         assert code_of(raised) == (word, 400)
     assert complete((2, etags[1]))["ETag"].endswith('-1"')
+    assert complete((2, etags[1]))["ETag"].endswith('-1"')  # by a client that did not hear the first answer
+    with pytest.raises(ClientError) as raised:
+        complete((1, etags[0]), (2, etags[1]))
+    assert code_of(raised) == ("NoSuchUpload", 404)
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"small"
 
 
@@ -347,6 +351,47 @@ def test_tags(s3: Any, bucket: str) -> None:
     assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == []
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tags})
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == tags
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"ServerSideEncryption": "AES256"}, {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "arn:aws:kms:x:1:key/a"}],
+)
+def test_server_side_encryption(server: S3Server, s3: Any, bucket: str, asked: dict[str, str]) -> None:
+    def plain_on_disk(needle: bytes) -> bool:
+        found = (path for path in server.store.root.rglob("*") if path.is_file())
+        return any(needle in path.read_bytes() for path in found)
+
+    for size in (1, 20_000):
+        needle = os.urandom(32)
+        content = needle * size
+        put = s3.put_object(Bucket=bucket, Key="k", Body=content, **asked)
+        got = s3.get_object(Bucket=bucket, Key="k")
+        assert got["Body"].read() == content
+        for name, value in asked.items():
+            assert put[name] == got[name] == value
+        assert s3.get_object(Bucket=bucket, Key="k", Range="bytes=17-99")["Body"].read() == content[17:100]
+        assert not plain_on_disk(needle)
+        s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})
+        assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == content
+        assert not plain_on_disk(needle)
+    needle = os.urandom(32)
+    content = needle * (9 * MIB // 32)
+    s3.upload_fileobj(io.BytesIO(content), bucket, "parts", ExtraArgs=asked)
+    s3.put_object(Bucket=bucket, Key="plain", Body=content)
+    assert plain_on_disk(needle)
+    s3.copy({"Bucket": bucket, "Key": "plain"}, bucket, "again", ExtraArgs=asked)
+    s3.delete_object(Bucket=bucket, Key="plain")
+    assert not plain_on_disk(needle)
+    for key in ("parts", "again"):
+        got = s3.get_object(Bucket=bucket, Key=key)
+        assert (got["Body"].read(), got["ServerSideEncryption"]) == (content, asked["ServerSideEncryption"])
+
+
+def test_keys_of_the_client_are_refused(s3: Any, bucket: str) -> None:
+    with pytest.raises(ClientError) as raised:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"", SSECustomerAlgorithm="AES256", SSECustomerKey=os.urandom(32))
+    assert code_of(raised)[0] == "NotImplemented"
 
 
 def test_buckets(server: S3Server, s3: Any, bucket: str) -> None:

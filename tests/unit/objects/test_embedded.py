@@ -116,7 +116,7 @@ async def test_an_upload_moves_no_byte_when_it_is_completed(store: EmbeddedStore
     parts = (b"1" * (5 * MIB), b"2" * (5 * MIB), b"end")
     upload, claims = await parts_of(store, "k", *parts)
     before = {path: path.stat().st_ino for path in files(root)}
-    await store.complete("b", upload, [claims[0], claims[2]], {}, anything)
+    await store.complete("b", "k", upload.upload, [claims[0], claims[2]], {}, anything)
     assert await get(store, "k") == parts[0] + parts[2]
     left = {path: path.stat().st_ino for path in files(root)}
     assert left.items() < before.items()
@@ -144,7 +144,7 @@ async def test_many_parts_are_opened_as_they_come(store: EmbeddedStore, monkeypa
     monkeypatch.setattr(reading, "_OPENED_FIRST", 1)
     parts = (b"1" * (5 * MIB), b"2" * (5 * MIB), b"3" * MIB)
     upload, claims = await parts_of(store, "k", *parts)
-    await store.complete("b", upload, claims, {}, anything)
+    await store.complete("b", "k", upload.upload, claims, {}, anything)
     assert await get(store, "k") == b"".join(parts)
 
 
@@ -261,7 +261,7 @@ async def write_for_ever(root: Path) -> None:
                 await put(store, key, b"%d" % state * SIZES[state])
                 os.write(1, f"{key} {state}\n".encode())
             upload, claims = await parts_of(store, key, b"2" * (5 * MIB), b"2" * MIB)
-            await store.complete("b", upload, claims, {}, anything)
+            await store.complete("b", key, upload.upload, claims, {}, anything)
             os.write(1, f"{key} 2\n".encode())
             if number % 2:
                 await store.delete("b", [Doomed(key=key)])

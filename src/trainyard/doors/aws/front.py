@@ -20,13 +20,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trainyard.access.callers import Caller, Role
 from trainyard.access.guard import Denied, Guard, Judge, Limits
-from trainyard.awswire import json11
+from trainyard.awswire import json11, sigv2
 from trainyard.awswire.calls import Answer, Call, Refusal
 from trainyard.awswire.sigv4 import Claim, RawRequest, SignatureRefused, check_time, read, verify
 from trainyard.doors.aws import routing
 from trainyard.doors.aws.identity import Identities
 
 _LOG = logging.getLogger(__name__)
+_SPENT = 1024 * 1024  # bytes of a refused body that are read
 _LARGEST_UNPACKED = 8 * 1024 * 1024  # bytes that a packed body may become
 
 
@@ -56,10 +57,11 @@ class StreamingDoor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Arrival:
-    """A request, taken apart once. fault: why its signature cannot be read."""
+    """A request, taken apart once. presigned: by the older version, objects only. fault: why it cannot be read."""
 
     request: RawRequest
     claim: Claim | None
+    presigned: sigv2.Presigned | None
     fault: SignatureRefused | None
     service: str
 
@@ -67,12 +69,14 @@ class _Arrival:
     def of(cls, scope: Scope) -> _Arrival:
         """The arrival that an ASGI scope tells."""
         request = RawRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"])
-        claim, fault = None, None
+        claim, presigned, fault = None, None, None
         try:
             claim = read(request)
+            presigned = sigv2.read(request) if claim is None else None
         except SignatureRefused as error:
             fault = error
-        return cls(request=request, claim=claim, fault=fault, service=routing.service_of(request, claim))
+        service = "s3" if presigned is not None else routing.service_of(request, claim)
+        return cls(request=request, claim=claim, presigned=presigned, fault=fault, service=service)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,7 @@ class Front:
         try:
             call = self._let_in(call, arrival)
         except SignatureRefused as error:
+            await _spend(scope, receive)
             await _send(door.refuse(call, error), send)
             return
         await door({**scope, "aws": call}, receive, send)
@@ -142,8 +147,10 @@ class Front:
         """The call with its caller. Raises SignatureRefused."""
         if arrival.fault is not None:
             raise arrival.fault
+        if arrival.presigned is not None:
+            return self._let_in_presigned(call, arrival.presigned)
         claim = arrival.claim
-        identity = self.identities.of(claim)
+        identity = self.identities.of(None if claim is None else claim.scope)
         if claim is None:
             return replace(call, scope=identity.scope)
         key = identity.key
@@ -155,6 +162,16 @@ class Front:
             if claim.is_presigned:  # whoever made it, it says itself when it ends
                 check_time(claim, self.now())
         return replace(known, scope=identity.scope, caller=claim.scope.access_key, claim=claim)
+
+    def _let_in_presigned(self, call: Call, presigned: sigv2.Presigned) -> Call:
+        identity = self.identities.of(presigned.scope(self.identities.home.region))
+        key = identity.key
+        if key is None:
+            sigv2.check_time(presigned, self.now())
+        else:
+            sigv2.verify(call.request, presigned, key.secret, self.now())
+        reads_only = key is not None and key.reads_only
+        return replace(call, scope=identity.scope, caller=presigned.access_key, reads_only=reads_only)
 
     async def _answer(self, call: Call, body: bytes) -> Answer:
         door = self.doors.get(call.service)
@@ -231,6 +248,17 @@ async def _read(receive: Receive) -> bytes | None:
         pieces.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(pieces)
+
+
+async def _spend(scope: Scope, receive: Receive) -> None:
+    """Read what little a refused client may still be sending: it listens when it has said all."""
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        return  # it waits to be asked for its body
+    size, more = 0, True
+    while more and size < _SPENT:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def _send(answer: Answer, send: Send) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from trainyard.access.keys import Key, KeyOf
-from trainyard.awswire.sigv4 import Claim, Fault, SignatureRefused
+from trainyard.awswire.sigv4 import CredentialScope, Fault, SignatureRefused
 from trainyard.model.keys import Scope
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
@@ -34,24 +34,24 @@ class Identities:
     home: Scope
     verifies: bool
 
-    def of(self, claim: Claim | None) -> Identity:
+    def of(self, signed: CredentialScope | None) -> Identity:
         """Who signed so. Raises SignatureRefused for nobody who is let in; the signature is not verified here."""
-        if claim is None:
+        if signed is None:
             if self.verifies:
                 raise SignatureRefused(Fault.ABSENT, "Missing Authentication Token")
             return Identity(self.home)
-        key = self.keys(claim.scope.access_key)
+        key = self.keys(signed.access_key)
         if key is not None:
-            return Identity(self._scope(key, claim), key)
+            return Identity(self._scope(key, signed), key)
         if self.verifies:
             raise SignatureRefused(Fault.UNKNOWN_KEY, "The security token included in the request is invalid.")
-        named = _ACCOUNT.fullmatch(claim.scope.access_key)
-        return Identity(Scope(claim.scope.access_key if named else self.home.account, claim.scope.region))
+        named = _ACCOUNT.fullmatch(signed.access_key)
+        return Identity(Scope(signed.access_key if named else self.home.account, signed.region))
 
-    def _scope(self, key: Key, claim: Claim) -> Scope:
-        if key.region and key.region != claim.scope.region:
+    def _scope(self, key: Key, signed: CredentialScope) -> Scope:
+        if key.region and key.region != signed.region:
             raise SignatureRefused(
                 Fault.SCOPE,
-                f"Credential should be scoped to a valid region, not '{claim.scope.region}'.",
+                f"Credential should be scoped to a valid region, not '{signed.region}'.",
             )
-        return Scope(key.account, claim.scope.region)
+        return Scope(key.account, signed.region)

@@ -14,6 +14,8 @@ from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
+from trainyard.awswire import calls
+from trainyard.awswire.calls import Call
 from trainyard.awswire.sigv4 import SignatureRefused
 from trainyard.doors.s3 import answers, buckets, listings, objects, requests, uploads
 from trainyard.doors.s3.answers import Answer
@@ -76,9 +78,9 @@ class S3Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        call = scope.get("aws")
+        call: Call | None = scope.get("aws")
         payload = Payload(receive, requests.headers_of(scope), None if call is None else call.seed)
-        request_id = self._world.new_id()
+        request_id = self._world.new_id() if call is None else call.request_id
         try:
             answer = await self._answer(scope, payload, request_id)
             await _send(answer, scope["method"], request_id, send)
@@ -87,12 +89,19 @@ class S3Door:
         except Disconnected:
             return
 
-    async def refuse(self, refused: SignatureRefused, scope: Scope, send: Send) -> None:
-        """Answer a request whose signature the gate did not let through."""
-        presigned = b"X-Amz-Signature" in scope["query_string"]
-        request_id = self._world.new_id()
-        answer = answers.error(from_signature(refused, presigned=presigned), scope["path"], request_id)
-        await _send(answer, scope["method"], request_id, send)
+    def refuse(self, call: Call, error: SignatureRefused | calls.Refusal) -> calls.Answer:
+        """Say that a call does not get through. Its body was not read, so the connection ends."""
+        if isinstance(error, SignatureRefused):
+            presigned = b"Signature=" in call.request.query
+            refused = from_signature(error, presigned=presigned)
+        else:
+            refused = Refused("AccessDenied", error.message)
+        resource = call.request.path.decode("utf-8", "replace")
+        answer = answers.error(refused, resource, call.request_id)
+        return calls.Answer(
+            status=answer.status, body=b"" if call.request.method == "HEAD" else answer.body,
+            headers=(*answer.headers, ("x-amz-request-id", call.request_id), ("connection", "close")),
+        )  # fmt: skip
 
     async def _answer(self, scope: Scope, payload: Payload, request_id: str) -> Answer:
         resource = scope["path"]

@@ -54,7 +54,9 @@ async def list_buckets(world: World, request: Request) -> Answer:
     prefix, token = request.query.get("prefix", ""), request.query.get("continuation-token", "")
     most = request.number("max-buckets", _MOST_BUCKETS, most=_MOST_BUCKETS)
     after = _continued(token) if token else ""
-    own = [bucket for bucket in await world.store.buckets() if world.owner_of(bucket) == request.account]
+    own = [
+        bucket for bucket in await world.store.buckets() if world.owner_of(bucket, request.account) == request.account
+    ]
     found = [bucket for bucket in own if bucket.name.startswith(prefix) and bucket.name > after]
     shown, more = found[:most], len(found) > most
     holds: list[Element] = [
@@ -103,7 +105,7 @@ async def create(world: World, request: Request) -> Answer:
 async def _expect_same(world: World, request: Request, bucket: Bucket, refused: ObjectRefused) -> None:
     """Making one's own bucket again is a fault, but not in the oldest region. Raises Refused."""
     there = await world.store.bucket(request.bucket)
-    if world.owner_of(there) != bucket.owner:
+    if world.owner_of(there, request.account) != request.account:
         raise refused
     if bucket.region != _DEFAULT_REGION:
         raise ObjectRefused(Refusal.BUCKET_OWNED) from refused

@@ -19,6 +19,11 @@ class Conditions:
     modified_since: int | None = None
     unmodified_since: int | None = None
 
+    @property
+    def on_writing(self) -> bool:
+        """Whether there are any that a write must meet."""
+        return self.match is not None or self.none_match is not None
+
     def expect_read(self, version: Version | None) -> None:
         """Judge what is to be read. A condition on the ETag goes before one on the time. Raises ObjectRefused."""
         if version is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -20,20 +20,22 @@ Element = tuple[str, "str | int | bool | Iterable[Element]"]
 def render(root: str, holds: Iterable[Element], namespace: str = NAMESPACE) -> bytes:
     """A document."""
     attribute = f' xmlns="{namespace}"' if namespace else ""
-    body = "".join(_pieces(holds))
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}{attribute}>{body}</{root}>'.encode()
+    out = [f'<?xml version="1.0" encoding="UTF-8"?>\n<{root}{attribute}>']
+    _write(holds, out)
+    out.append(f"</{root}>")
+    return "".join(out).encode()
 
 
-def _pieces(elements: Iterable[Element]) -> Iterator[str]:
+def _write(elements: Iterable[Element], out: list[str]) -> None:
     for name, holds in elements:
-        yield f"<{name}>"
-        if isinstance(holds, bool):
-            yield "true" if holds else "false"
-        elif isinstance(holds, str | int):
-            yield escaped(str(holds))
+        if isinstance(holds, str):
+            out.append(f"<{name}>{escaped(holds)}</{name}>")
+        elif isinstance(holds, int):
+            out.append(f"<{name}>{str(holds).lower()}</{name}>")
         else:
-            yield from _pieces(holds)
-        yield f"</{name}>"
+            out.append(f"<{name}>")
+            _write(holds, out)
+            out.append(f"</{name}>")
 
 
 def escaped(text: str) -> str:

@@ -14,11 +14,15 @@ LARGEST_METADATA = 2048  # bytes, names and values together
 MOST_TAGS = 10
 _KEPT = (
     "content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
-    "x-amz-website-redirect-location", "x-amz-storage-class",
+    "x-amz-website-redirect-location", "x-amz-storage-class", "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-context",
 )  # fmt: skip
 _METADATA = "x-amz-meta-"
 _CLASSES = ("STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR")
 _OVERRIDES = ("content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding")
+ENCRYPTION, _KEY_ID = "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"
+_CONTEXT = "x-amz-server-side-encryption-context"  # part of the key, and never told again
+_ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 DEFAULT_TYPE = "binary/octet-stream"
 
 
@@ -45,8 +49,31 @@ def refuse_unknown(headers: Mapping[str, str]) -> None:
         raise Refused("AccessControlListNotSupported")
     if any(name.startswith("x-amz-object-lock-") for name in headers):
         raise Refused("InvalidRequest", "Bucket is missing Object Lock Configuration")
-    if any(name.startswith("x-amz-server-side-encryption") for name in headers):
-        raise Refused("NotImplemented", "This store does not encrypt; send no x-amz-server-side-encryption header.")
+    if any(name.startswith("x-amz-server-side-encryption-customer") for name in headers):
+        raise Refused("NotImplemented", "Encryption with keys that come with the request is not implemented.")
+    if headers.get(ENCRYPTION, "AES256") not in _ENCRYPTIONS:
+        raise Refused("InvalidArgument", "The encryption method specified is not supported")
+    if _KEY_ID in headers and headers.get(ENCRYPTION, "AES256") == "AES256":
+        raise Refused("InvalidArgument", "A key id goes with the encryption aws:kms or aws:kms:dsse only")
+
+
+def cipher_of(facts: Facts) -> str:
+    """The label of the key that a content with these facts is encrypted with; "" for none."""
+    words = [facts.headers[name] for name in (ENCRYPTION, _KEY_ID, _CONTEXT) if name in facts.headers]
+    return " ".join(words)
+
+
+def encrypted_as(given: Facts, own: Facts, headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers of a copy: encrypted as the request says, and as its source is where that says nothing."""
+    said = given if ENCRYPTION in given.headers else own
+    names = (ENCRYPTION, _KEY_ID, _CONTEXT)
+    rest = {name: text for name, text in headers.items() if name not in names}
+    return rest | {name: said.headers[name] for name in names if name in said.headers}
+
+
+def encryption_headers(facts: Facts) -> Headers:
+    """How it is encrypted, as an answer to who wrote it says."""
+    return tuple((name, facts.headers[name]) for name in (ENCRYPTION, _KEY_ID) if name in facts.headers)
 
 
 def with_checksum(facts: Facts, algorithm: str, checksum: str) -> Facts:
@@ -87,7 +114,7 @@ def read(version: Version, query: Mapping[str, str]) -> Headers:
     kept = {"content-type": DEFAULT_TYPE, **version.facts.headers, **replaced}
     tags = [("x-amz-tagging-count", str(len(version.facts.tags)))] if version.facts.tags else []
     return (
-        *kept.items(),
+        *((name, text) for name, text in kept.items() if name != _CONTEXT),
         *((_METADATA + name, text) for name, text in version.facts.metadata.items()),
         *tags,
         ("etag", quoted(version.etag)),

@@ -19,23 +19,29 @@ from trainyard.model.errors import ObjectRefused, Refusal, Transient
 from trainyard.ports.buckets import Reading
 
 _MOST_DOOMED = 1000
+_AT_ONCE = 1 << 20  # bytes that are answered in one piece
 _TRIES = 3  # of a read whose object is replaced between its name and its files
 Source = tuple[str, str, str | None]
 
 
 async def get(world: World, request: Request) -> Answer:
     """GetObject, HeadObject."""
-    for attempt in range(_TRIES):
-        reading = await world.store.open(request.bucket, request.key, request.query.get("versionId"))
-        answer = _found(request, reading)
-        if request.method == "HEAD" or answer.stream is None:
-            return replace(answer, stream=None)
+    for _ in range(_TRIES - 1):
         try:
-            return replace(answer, stream=await _begun(answer.stream))
-        except Transient:
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError
+            return await _got(world, request)
+        except Transient:  # it was replaced between its name and its files: its new version is as good
+            continue
+    return await _got(world, request)
+
+
+async def _got(world: World, request: Request) -> Answer:
+    reading = await world.store.open(request.bucket, request.key, request.query.get("versionId"))
+    answer = _found(request, reading)
+    if request.method == "HEAD" or answer.stream is None:
+        return replace(answer, stream=None)
+    if answer.length is not None and answer.length <= _AT_ONCE:
+        return replace(answer, stream=None, body=b"".join([piece async for piece in answer.stream]))
+    return replace(answer, stream=await _begun(answer.stream))
 
 
 def _found(request: Request, reading: Reading) -> Answer:
@@ -98,8 +104,9 @@ async def put(world: World, request: Request) -> Answer:
     """PutObject. What must fail fails before the body is asked for, and again where it would be replaced."""
     expected = conditions.of(request.headers)
     kept, promised = facts.written(request.headers), request.payload.promised()
-    expected.expect_write(await current(world, request))
-    async with world.store.incoming(promised.algorithms) as incoming:
+    if expected.on_writing:
+        expected.expect_write(await current(world, request))
+    async with world.store.incoming(promised.algorithms, facts.cipher_of(kept)) as incoming:
         checksum = await request.payload.into(incoming, promised)
         kept = facts.with_checksum(kept, promised.algorithm or DEFAULT_ALGORITHM, checksum)
         version = await world.store.put(request.bucket, request.key, incoming, kept, expected.expect_write)
@@ -111,6 +118,7 @@ def _written(version: Version) -> Headers:
         ("etag", answers.quoted(version.etag)),
         *facts.checksum_headers(version.facts),
         *facts.version_header(version),
+        *facts.encryption_headers(version.facts),
     )
 
 
@@ -131,16 +139,16 @@ async def copy(world: World, request: Request) -> Answer:
     kept = _copied_facts(request, source)
     accept = source_judge(request, source)
     expect = conditions.of(request.headers).expect_write
-    wanted = request.headers.get("x-amz-checksum-algorithm", "").upper()
-    if wanted:
-        version = await _copied_anew(world, request, source, kept, wanted, accept)
+    if "x-amz-checksum-algorithm" in request.headers or facts.ENCRYPTION in request.headers:
+        version = await _copied_anew(world, request, source, kept, accept)
     else:
         version = await world.store.copy(source, request.bucket, request.key, kept, accept, expect)
     holds = [
         ("LastModified", answers.iso_date(version.modified)), ("ETag", answers.quoted(version.etag)),
         *facts.checksum_elements(version.facts),
     ]  # fmt: skip
-    return answers.document("CopyObjectResult", holds, (*source_header(source), *facts.version_header(version)))
+    headers = (*source_header(source), *facts.version_header(version), *facts.encryption_headers(version.facts))
+    return answers.document("CopyObjectResult", holds, headers)
 
 
 def _copied_facts(request: Request, source: Source) -> FactsOf:
@@ -163,7 +171,7 @@ def _copied_facts(request: Request, source: Source) -> FactsOf:
         base = {name: text for name, text in own.headers.items() if name not in _OF_THE_COPY}
         return replace(
             own,
-            headers=given.headers if replaces_metadata else {**base, **lasting},
+            headers=facts.encrypted_as(given, own, given.headers if replaces_metadata else {**base, **lasting}),
             metadata=given.metadata if replaces_metadata else own.metadata,
             tags=given.tags if replaces_tags else own.tags,
         )
@@ -174,21 +182,21 @@ def _copied_facts(request: Request, source: Source) -> FactsOf:
 _OF_THE_COPY = ("x-amz-storage-class", "x-amz-website-redirect-location")  # never the source's
 
 
-async def _copied_anew(
-    world: World, request: Request, source: Source, kept: FactsOf, algorithm: str, accept: Expectation
-) -> Version:
-    """A copy for which a checksum must be taken: its bytes are read."""
-    if algorithm not in digests.ALGORITHMS:
-        raise Refused("InvalidRequest", "Checksum algorithm provided is unsupported.")
+async def _copied_anew(world: World, request: Request, source: Source, kept: FactsOf, accept: Expectation) -> Version:
+    """A copy for which a checksum must be taken, or that is to be encrypted otherwise: its bytes are read."""
     reading = await world.store.open(*source)
     accept(reading.version)
+    own = kept(reading.version.facts)
+    wanted = request.headers.get("x-amz-checksum-algorithm", "").upper()
+    algorithm = wanted or next(iter(own.checksums), DEFAULT_ALGORITHM)
+    if algorithm not in digests.ALGORITHMS:
+        raise Refused("InvalidRequest", "Checksum algorithm provided is unsupported.")
     expect = conditions.of(request.headers).expect_write
-    async with world.store.incoming([algorithm]) as incoming:
+    async with world.store.incoming([algorithm], facts.cipher_of(own)) as incoming:
         async for piece in reading.pieces(0, reading.version.size):
             await incoming.write(piece)
         await incoming.finish()
-        checksum = digests.text(incoming.digest(algorithm))
-        own = facts.with_checksum(kept(reading.version.facts), algorithm, checksum)
+        own = facts.with_checksum(own, algorithm, digests.text(incoming.digest(algorithm)))
         return await world.store.put(request.bucket, request.key, incoming, own, expect)
 
 
@@ -336,7 +344,7 @@ async def get_acl(world: World, request: Request) -> Answer:
     bucket = await world.store.bucket(request.bucket)
     if request.key:
         await world.store.head(request.bucket, request.key, request.query.get("versionId"))
-    owner = ("ID", world.owner_of(bucket))
+    owner = ("ID", world.owner_of(bucket, request.account))
     grantee = ("Grantee", [owner])
     holds: list[documents.Element] = [
         ("Owner", [owner]), ("AccessControlList", [("Grant", [grantee, ("Permission", "FULL_CONTROL")])])

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.types import Scope
 
+from trainyard.awswire.calls import Call
 from trainyard.doors.s3.errors import Refused
 from trainyard.doors.s3.payloads import Payload
 
@@ -48,7 +49,7 @@ class Request:
 
 def read(scope: Scope, payload: Payload, account: str) -> Request:
     """The request in a scope; `account` is whose it is where no front says so. Raises Refused for what is no text."""
-    call = scope.get("aws")
+    call: Call | None = scope.get("aws")
     path = scope.get("raw_path") or scope["path"].encode()
     bucket, _, key = path.removeprefix(b"/").partition(b"/")
     try:

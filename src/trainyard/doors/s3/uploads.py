@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from trainyard.doors.s3 import answers, conditions, documents, facts, listings, objects, ranges
@@ -31,6 +32,7 @@ async def create(world: World, request: Request) -> Answer:
     kept = replace(facts.written(request.headers), checksum_type=kind)
     upload = await world.store.create_upload(request.bucket, request.key, kept, algorithm)
     headers = [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", str(kind))] if algorithm else []
+    headers += facts.encryption_headers(kept)
     holds = [("Bucket", request.bucket), ("Key", request.key), ("UploadId", upload.upload)]
     return answers.document("InitiateMultipartUploadResult", holds, headers)
 
@@ -66,12 +68,12 @@ async def put_part(world: World, request: Request) -> Answer:
     promised = replace(promised, algorithm=promised.algorithm or upload.algorithm)
     algorithm = promised.algorithm or DEFAULT_ALGORITHM
     kept = upload.algorithm or DEFAULT_ALGORITHM  # what the whole's checksum is made of
-    async with world.store.incoming((*promised.algorithms, kept)) as incoming:
+    async with world.store.incoming((*promised.algorithms, kept), facts.cipher_of(upload.facts)) as incoming:
         checksum = await request.payload.into(incoming, promised)
         checksums = {algorithm: checksum, kept: digests.text(incoming.digest(kept))}
         part = await world.store.put_part(request.bucket, upload, number, incoming, checksums)
     shown = (f"x-amz-checksum-{algorithm.lower()}", checksum)
-    return Answer(headers=(("etag", answers.quoted(part.etag)), shown))
+    return Answer(headers=(("etag", answers.quoted(part.etag)), shown, *facts.encryption_headers(upload.facts)))
 
 
 async def copy_part(world: World, request: Request) -> Answer:
@@ -82,12 +84,27 @@ async def copy_part(world: World, request: Request) -> Answer:
     objects.source_judge(request, source)(reading.version)
     span = ranges.copied(request.headers.get("x-amz-copy-source-range"), reading.version.size)
     algorithm = upload.algorithm or DEFAULT_ALGORITHM
-    part = await world.store.copy_part(request.bucket, upload, number, reading, span, algorithm)
+    if facts.cipher_of(upload.facts) == facts.cipher_of(reading.version.facts):
+        part = await world.store.copy_part(request.bucket, upload, number, reading, span, algorithm)
+    else:
+        part = await _part_encrypted_anew(world, request, upload, number, reading.pieces(*span))
     holds = [
         ("LastModified", answers.iso_date(part.modified)), ("ETag", answers.quoted(part.etag)),
         *((f"Checksum{name}", text) for name, text in part.checksums.items() if upload.algorithm),
     ]  # fmt: skip
     return answers.document("CopyPartResult", holds, objects.source_header(source))
+
+
+async def _part_encrypted_anew(
+    world: World, request: Request, upload: Upload, number: int, pieces: AsyncGenerator[bytes]
+) -> Part:
+    algorithm = upload.algorithm or DEFAULT_ALGORITHM
+    async with world.store.incoming([algorithm], facts.cipher_of(upload.facts)) as incoming:
+        async for piece in pieces:
+            await incoming.write(piece)
+        await incoming.finish()
+        checksums = {algorithm: digests.text(incoming.digest(algorithm))}
+        return await world.store.put_part(request.bucket, upload, number, incoming, checksums)
 
 
 async def complete(world: World, request: Request) -> Answer:
@@ -97,18 +114,19 @@ async def complete(world: World, request: Request) -> Answer:
     claims = [_claim(node) for node in asked.all("Part")]
     if not 0 < len(claims) <= MOST_PARTS:
         raise Refused("MalformedXML")
-    upload = await _upload(world, request)
     said = {
         name: text
         for name in digests.ALGORITHMS
         if (text := request.headers.get(f"x-amz-checksum-{name.lower()}")) is not None
     }
-    version = await world.store.complete(request.bucket, upload, claims, said, expected.expect_write)
+    upload = request.query.get("uploadId", "")
+    version = await world.store.complete(request.bucket, request.key, upload, claims, said, expected.expect_write)
     holds = [
         ("Location", request.resource), ("Bucket", request.bucket), ("Key", request.key),
         ("ETag", answers.quoted(version.etag)), *facts.checksum_elements(version.facts),
     ]  # fmt: skip
-    return answers.document("CompleteMultipartUploadResult", holds, facts.version_header(version))
+    headers = (*facts.version_header(version), *facts.encryption_headers(version.facts))
+    return answers.document("CompleteMultipartUploadResult", holds, headers)
 
 
 def _claim(node: Node) -> PartClaim:

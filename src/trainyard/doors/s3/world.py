@@ -19,6 +19,7 @@ def _nowhere_else(_bucket: str) -> str | None:
 class World:
     """now: seconds since the epoch. new_id: of a request. account: owns what no other account does.
 
+    for_owner: all accounts are one person's, so what no account made belongs to whichever asks.
     elsewhere: where a bucket lies that is not this store's, in words; None for one that would be.
     """
 
@@ -27,18 +28,19 @@ class World:
     new_id: Callable[[], str]
     account: str
     region: str
+    for_owner: bool = False
     elsewhere: Callable[[str], str | None] = _nowhere_else
 
-    def owner_of(self, bucket: Bucket) -> str:
-        """The account that a bucket belongs to."""
-        return bucket.owner or self.account
+    def owner_of(self, bucket: Bucket, account: str) -> str:
+        """The account that a bucket belongs to, as `account` sees it."""
+        return bucket.owner or (account if self.for_owner else self.account)
 
     async def admit(self, request: Request, bucket: str, *, reads: bool) -> None:
         """Refuse a bucket that is another tenant's, or another account's than the client expects. Raises Refused."""
         place = self.elsewhere(bucket)
         if place is not None:
             raise Refused("NoSuchBucket", f"The bucket {bucket} is not in the embedded store but at: {place}.")
-        owner = self.owner_of(await self.store.bucket(bucket))
+        owner = self.owner_of(await self.store.bucket(bucket), request.account)
         whose = "x-amz-expected-bucket-owner" if bucket == request.bucket else "x-amz-source-expected-bucket-owner"
         if owner != request.account or request.headers.get(whose, owner) != owner or (request.reads_only and not reads):
             raise Refused("AccessDenied")

@@ -23,7 +23,7 @@ def chosen(parts: Mapping[int, Part], claims: Sequence[PartClaim]) -> list[Part]
     return found
 
 
-def etag_of(parts: Sequence[Part]) -> str:
+def etag_of(parts: Sequence[Part] | Sequence[PartClaim]) -> str:
     """The MD5 of the parts' MD5s, and how many they are."""
     joined = b"".join(bytes.fromhex(part.etag) for part in parts)
     return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(parts)}"

@@ -11,10 +11,11 @@ import fcntl
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trainyard.kit.atomic import sync_folder
+from trainyard.model.errors import Transient
 
 
 class NewBlob:
@@ -27,15 +28,22 @@ class NewBlob:
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Append."""
-        for piece in pieces:
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+        with _told():
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+
+    def flush(self) -> None:
+        """Send what is there on to the disk."""
+        with _told():
+            os.fdatasync(self._descriptor)
 
     def sync(self) -> None:
         """Make the bytes and the name durable."""
-        os.fsync(self._descriptor)
-        sync_folder(self._path.parent)
+        with _told():
+            os.fsync(self._descriptor)
+            sync_folder(self._path.parent)
 
     def close(self, *, keep: bool) -> None:
         """Let go of it; remove it unless the index names it."""
@@ -55,7 +63,8 @@ class Blobs:
         while True:
             name = uuid.uuid4().hex
             path = self._path(name)
-            descriptor = self._created(path)
+            with _told():
+                descriptor = self._created(path)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
                 return NewBlob(name, path, descriptor)
@@ -111,3 +120,14 @@ class Blobs:
         finally:
             os.close(descriptor)
         return True
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A full disk, in words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Transient("The disk that holds the embedded store is full; free some space.", after=5.0) from error

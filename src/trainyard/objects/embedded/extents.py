@@ -11,22 +11,26 @@ from trainyard.model.buckets import PartRange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extent:
-    """`size` bytes from `start` of the file `blob`, or of `body`. part: of the upload it came in, or 0."""
+    """`size` bytes from `start` of the file `blob`, or of `body`. part: of the upload it came in, or 0.
+
+    cipher: how they are encrypted; None for bytes as they are.
+    """
 
     size: int
     start: int = 0
     blob: str | None = None
     body: bytes | None = None
     part: int = 0
+    cipher: str | None = None
 
 
 def add(connection: sqlite3.Connection, extents: Iterable[Extent]) -> int:
     """A new content of these; returns its identity."""
     content = int(connection.execute("INSERT INTO contents DEFAULT VALUES").lastrowid or 0)
     connection.executemany(
-        "INSERT INTO extents (content, place, part, blob, body, start, size) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO extents (content, place, part, blob, body, start, size, cipher) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (content, place, extent.part, extent.blob, extent.body, extent.start, extent.size)
+            (content, place, extent.part, extent.blob, extent.body, extent.start, extent.size, extent.cipher)
             for place, extent in enumerate(extents)
         ),
     )
@@ -36,9 +40,12 @@ def add(connection: sqlite3.Connection, extents: Iterable[Extent]) -> int:
 def of(connection: sqlite3.Connection, content: int) -> list[Extent]:
     """Those of a content; none where it has gone."""
     rows = connection.execute(
-        "SELECT part, blob, body, start, size FROM extents WHERE content = ? ORDER BY place", (content,)
+        "SELECT part, blob, body, start, size, cipher FROM extents WHERE content = ? ORDER BY place", (content,)
     )
-    return [Extent(part=part, blob=blob, body=body, start=start, size=size) for part, blob, body, start, size in rows]
+    return [
+        Extent(part=part, blob=blob, body=body, start=start, size=size, cipher=cipher)
+        for part, blob, body, start, size, cipher in rows
+    ]
 
 
 def remove(connection: sqlite3.Connection, content: int) -> list[str]:

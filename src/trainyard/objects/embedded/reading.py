@@ -12,6 +12,7 @@ from trainyard.model.buckets import PartRange, Version
 from trainyard.model.errors import Transient
 from trainyard.objects.embedded import extents
 from trainyard.objects.embedded.blobs import Blobs
+from trainyard.objects.embedded.ciphers import Ciphers
 from trainyard.objects.embedded.extents import Extent
 
 PIECE = 1 << 20  # bytes
@@ -21,8 +22,10 @@ _OPENED_FIRST = 128  # files; the others of a larger object are opened on the wa
 class EmbeddedReading:
     """ports.buckets.Reading."""
 
-    def __init__(self, blobs: Blobs, pool: Executor, version: Version, content: Sequence[Extent]) -> None:
-        self._blobs, self._pool = blobs, pool
+    def __init__(
+        self, blobs: Blobs, pool: Executor, ciphers: Ciphers, version: Version, content: Sequence[Extent]
+    ) -> None:
+        self._blobs, self._pool, self._ciphers = blobs, pool, ciphers
         self._extents = content
         self.version = version
 
@@ -40,9 +43,9 @@ class EmbeddedReading:
         wanted = extents.sliced(self._extents, start, stop)
         if all(extent.body is not None for extent in wanted):
             for extent in wanted:
-                yield _body(extent)
+                yield _opened(self._ciphers, extent, _body(extent), extent.start)
             return
-        reader = _Files(self._blobs, wanted)
+        reader = _Files(self._blobs, self._ciphers, wanted)
         loop = asyncio.get_running_loop()
         ahead = loop.run_in_executor(self._pool, reader.begin)
         try:
@@ -62,11 +65,15 @@ class EmbeddedReading:
     def _save(self, target: int) -> None:
         for extent in self._extents:
             if extent.blob is None:
-                _write_all(target, _body(extent))
+                _write_all(target, _opened(self._ciphers, extent, _body(extent), extent.start))
                 continue
             source = _open(self._blobs, extent.blob)
             try:
-                _copy(source, target, extent.start, extent.size)
+                if extent.cipher is None:
+                    _copy(source, target, extent.start, extent.size)
+                else:
+                    for piece in _pieces(source, self._ciphers, extent):
+                        _write_all(target, piece)
             finally:
                 os.close(source)
 
@@ -74,8 +81,8 @@ class EmbeddedReading:
 class _Files:
     """The pieces of some extents, read one after another by whichever thread."""
 
-    def __init__(self, blobs: Blobs, wanted: Sequence[Extent]) -> None:
-        self._blobs, self._wanted = blobs, wanted
+    def __init__(self, blobs: Blobs, ciphers: Ciphers, wanted: Sequence[Extent]) -> None:
+        self._blobs, self._ciphers, self._wanted = blobs, ciphers, wanted
         self._opened: dict[int, int] = {}
         self._pieces = self._read()
 
@@ -99,11 +106,10 @@ class _Files:
     def _read(self) -> Iterator[bytes]:
         for place, extent in enumerate(self._wanted):
             if extent.blob is None:
-                yield _body(extent)
+                yield _opened(self._ciphers, extent, _body(extent), extent.start)
                 continue
             descriptor = self._opened.get(place) or self._open(place, extent.blob)
-            for offset in range(0, extent.size, PIECE):
-                yield _exactly(descriptor, min(PIECE, extent.size - offset), extent.start + offset)
+            yield from _pieces(descriptor, self._ciphers, extent)
             os.close(self._opened.pop(place))
 
     def _open(self, place: int, blob: str) -> int:
@@ -116,6 +122,18 @@ def _open(blobs: Blobs, blob: str) -> int:
         return blobs.open(blob)
     except FileNotFoundError as error:
         raise Transient("The object was replaced or deleted while it was read; read again.") from error
+
+
+def _pieces(descriptor: int, ciphers: Ciphers, extent: Extent) -> Iterator[bytes]:
+    """The bytes of an extent of an open file."""
+    for start in range(extent.start, extent.start + extent.size, PIECE):
+        piece = _exactly(descriptor, min(PIECE, extent.start + extent.size - start), start)
+        yield _opened(ciphers, extent, piece, start)
+
+
+def _opened(ciphers: Ciphers, extent: Extent, piece: bytes, start: int) -> bytes:
+    """A piece as its writer gave it."""
+    return piece if extent.cipher is None else ciphers.apply(extent.cipher, piece, start)
 
 
 def _copy(source: int, target: int, start: int, size: int) -> None:

@@ -34,8 +34,13 @@ def facts_text(facts: Facts) -> str:
     return plain_json({name: value for name, value in plain.items() if value})
 
 
+_NO_FACTS = Facts()
+
+
 def facts_of(text: str) -> Facts:
     """Stored facts."""
+    if text == "{}":
+        return _NO_FACTS
     plain = json.loads(text)
     return Facts(
         headers=plain.get("headers", {}),

@@ -35,6 +35,7 @@ from trainyard.model.buckets import (
 from trainyard.model.errors import ObjectRefused, Refusal, Transient
 from trainyard.objects.embedded import extents, uploads, versions
 from trainyard.objects.embedded.blobs import Blobs
+from trainyard.objects.embedded.ciphers import Ciphers
 from trainyard.objects.embedded.incoming import IncomingBytes
 from trainyard.objects.embedded.reading import EmbeddedReading
 from trainyard.objects.embedded.records import bucket_of, bucket_row, plain_json, version_of
@@ -56,6 +57,7 @@ class EmbeddedStore:
         self._clock = clock
         self._index = file.Database(root / "index.db", _MIGRATIONS)
         self._blobs = Blobs(root / "blobs")
+        self._ciphers = Ciphers(root / "master.key")
         self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="store-files")
 
     def close(self) -> None:
@@ -127,12 +129,12 @@ class EmbeddedStore:
     async def open(self, bucket: str, key: str, version: str | None = None) -> EmbeddedReading:
         """One version, to be read."""
         found, content = await self._index.read(lambda c: _found_at_once(c, bucket, key, version))
-        return EmbeddedReading(self._blobs, self._pool, found, content)
+        return EmbeddedReading(self._blobs, self._pool, self._ciphers, found, content)
 
     @asynccontextmanager
-    async def incoming(self, algorithms: Sequence[str] = ()) -> AsyncIterator[IncomingBytes]:
+    async def incoming(self, algorithms: Sequence[str] = (), cipher: str = "") -> AsyncIterator[IncomingBytes]:
         """Room for bytes to come."""
-        incoming = IncomingBytes(self._blobs, self._pool, algorithms)
+        incoming = IncomingBytes(self._blobs, self._pool, algorithms, self._ciphers, cipher)
         try:
             yield incoming
         finally:
@@ -245,12 +247,20 @@ class EmbeddedStore:
         return await self._index.read(lambda c: uploads.list_parts(c, bucket, upload, after, limit))
 
     async def complete(
-        self, bucket: str, upload: Upload, claims: Sequence[PartClaim], expected: Mapping[str, str],
+        self, bucket: str, key: str, upload: str, claims: Sequence[PartClaim], expected: Mapping[str, str],
         expect: Expectation,
     ) -> Version:  # fmt: skip
         """Make the object of its parts."""
         now = self._clock.now()
-        return await self._changed(lambda c: uploads.complete(c, bucket, upload, claims, expected, expect, now))
+
+        def completed(connection: sqlite3.Connection) -> tuple[Version, list[str]]:
+            try:
+                begun = uploads.find(connection, bucket, key, upload)
+            except ObjectRefused:
+                return uploads.completed_before(connection, bucket, key, claims), []
+            return uploads.complete(connection, bucket, begun, claims, expected, expect, now)
+
+        return await self._changed(completed)
 
     async def abort(self, bucket: str, upload: Upload) -> None:
         """Forget it and its parts."""

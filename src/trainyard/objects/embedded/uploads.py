@@ -27,6 +27,7 @@ from trainyard.objects.embedded.records import (
     part_of,
     plain_json,
     upload_of,
+    version_of,
 )
 
 DEFAULT_ALGORITHM = "CRC64NVME"  # what the service takes of parts that came without a checksum
@@ -109,21 +110,32 @@ def complete(
     expected: Mapping[str, str], expect: Expectation, now: float,
 ) -> tuple[Version, list[str]]:  # fmt: skip
     """Make the object of the parts that are claimed and forget the others; no byte is moved."""
-    begun = find(connection, bucket, upload.key, upload.upload)
     rows = connection.execute("SELECT * FROM parts WHERE upload = ?", (upload.upload,)).fetchall()
     contents = {row["number"]: row["content"] for row in rows}
     parts = assembling.chosen({row["number"]: part_of(row) for row in rows}, claims)
-    algorithm = begun.algorithm or DEFAULT_ALGORITHM
-    checksum = assembling.checksum_of(parts, algorithm, begun.facts.checksum_type)
+    algorithm = upload.algorithm or DEFAULT_ALGORITHM
+    checksum = assembling.checksum_of(parts, algorithm, upload.facts.checksum_type)
     if any(name != algorithm or value != checksum for name, value in expected.items()):
         raise ObjectRefused(Refusal.BAD_DIGEST)
     whole = Version(
         key=upload.key, modified=now, size=sum(part.size for part in parts), etag=assembling.etag_of(parts),
-        facts=replace(begun.facts, checksums={} if checksum is None else {algorithm: checksum}),
+        facts=replace(upload.facts, checksums={} if checksum is None else {algorithm: checksum}),
     )  # fmt: skip
     content = [extent for part in parts for extent in extents.of(connection, contents[part.number])]
     named, freed = versions.put(connection, bucket, upload.key, whole, content, expect)
     return named, freed + forget(connection, upload.upload)
+
+
+def completed_before(connection: sqlite3.Connection, bucket: str, key: str, claims: Sequence[PartClaim]) -> Version:
+    """The object that these parts made, if it is there. Raises ObjectRefused."""
+    refusal = ObjectRefused(Refusal.NO_SUCH_UPLOAD, f"There is no such upload of s3://{bucket}/{key}.")
+    try:
+        found, made = version_of(versions.find(connection, bucket, key)), assembling.etag_of(claims)
+    except (ObjectRefused, ValueError):  # ValueError: an ETag that no part ever had
+        raise refusal from None
+    if found.etag != made:
+        raise refusal
+    return found
 
 
 def forget(connection: sqlite3.Connection, upload: str) -> list[str]:

@@ -12,7 +12,7 @@ CREATE TABLE buckets (
 -- An identity is never used again: who read it before it went finds nothing rather than another's bytes.
 CREATE TABLE contents (id INTEGER PRIMARY KEY AUTOINCREMENT);
 
--- The bytes of a content, in order: each extent is a range of a file (blob), or lies here (body).
+-- The bytes of a content, in order: each extent is a range of a file (blob), or lies here (body), encrypted or as it is.
 CREATE TABLE extents (
     content INTEGER NOT NULL REFERENCES contents (id),
     place INTEGER NOT NULL,
@@ -20,7 +20,8 @@ CREATE TABLE extents (
     blob TEXT,
     body BLOB,
     start INTEGER NOT NULL,
-    size INTEGER NOT NULL
+    size INTEGER NOT NULL,
+    cipher TEXT
 );
 CREATE UNIQUE INDEX extents_order ON extents (content, place);
 CREATE INDEX extents_blob ON extents (blob) WHERE blob IS NOT NULL;

@@ -1,0 +1,48 @@
+"""The S3 door of a server, over the home's embedded store; and what keeps that store free of leftovers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from trainyard.access.guard import Limits
+from trainyard.doors.s3.app import S3Door
+from trainyard.doors.s3.world import World
+from trainyard.kit.clock import SystemClock
+from trainyard.model.errors import TrainyardError
+from trainyard.objects.embedded.store import EmbeddedStore
+from trainyard.wiring.session import Session
+
+_LOG = logging.getLogger(__name__)
+STALE = 7 * 24 * 3600.0  # seconds after which an upload in parts that was not completed is ended
+COLLECT_EVERY = 3600.0  # seconds
+LIMITS = Limits(body=6 * 1024**3, seconds=24 * 3600.0)  # the door's own are closer: 5 GiB, and a minute without a byte
+
+
+@asynccontextmanager
+async def s3_door(session: Session, *, for_owner: bool) -> AsyncIterator[S3Door]:
+    """The door, and its store kept tidy, for as long as the block lasts. for_owner: nobody else can reach it."""
+    store = session.objects.embedded(str(session.home.embedded_store))
+    world = World(
+        store=store, now=SystemClock().now, new_id=lambda: str(uuid.uuid4()), account=session.settings.account,
+        region=session.settings.region, for_owner=for_owner, elsewhere=session.objects.elsewhere,
+    )  # fmt: skip
+    collecting = asyncio.create_task(_collect(store))
+    try:
+        yield S3Door(world)
+    finally:
+        collecting.cancel()
+        with suppress(asyncio.CancelledError):
+            await collecting
+
+
+async def _collect(store: EmbeddedStore) -> None:
+    while True:
+        try:
+            await store.collect(STALE)
+        except (TrainyardError, OSError):
+            _LOG.exception("the embedded store could not be swept")
+        await asyncio.sleep(COLLECT_EVERY)
