@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import shutil
 import socket
 import subprocess
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
+from hashlib import sha256
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,14 @@ import obstore
 import pytest
 from awscrt import auth, http, io
 from awscrt import s3 as crt
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from obstore.store import S3Store
 from tests.s3_server import DEADLINE, KEYS, S3Server, s3_server
 
 MIB = 1 << 20
+EMPTY = sha256().hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +144,57 @@ def test_signed_and_unsigned_chunks_over_plain_http(s3: Any, bucket: str, traili
     else:
         s3.put_object(Bucket=bucket, Key="k", Body=content)
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == content
+
+
+class ChunkSigner(S3SigV4Auth):  # type: ignore[misc]
+    """botocore's signer, saying that signed chunks follow; and those chunks."""
+
+    word = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+
+    def payload(self, _request: Any) -> str:
+        return self.word
+
+    def put(self, url: str, chunks: list[bytes], trailers: dict[str, str], spoilt: int = -1) -> httpx2.Response:
+        self.word = f"{ChunkSigner.word}-TRAILER" if trailers else ChunkSigner.word
+        size = sum(map(len, chunks))
+        headers = {"x-amz-content-sha256": self.word, "x-amz-decoded-content-length": str(size)}
+        if trailers:
+            headers["x-amz-trailer"] = ",".join(trailers)
+        request = AWSRequest("PUT", url, headers=headers)
+        self.add_auth(request)
+        last = request.headers["Authorization"].rpartition("Signature=")[2]
+        body = b""
+        for number, chunk in enumerate((*chunks, b"")):
+            last = self._next(request, "PAYLOAD", last, f"{EMPTY}\n{sha256(chunk).hexdigest()}")
+            told = chunk[::-1] if number == spoilt else chunk
+            body += f"{len(chunk):x};chunk-signature={last}\r\n".encode() + told + (b"\r\n" if chunk else b"")
+        lines = "".join(f"{name}:{value}\n" for name, value in sorted(trailers.items()))
+        body += lines.replace("\n", "\r\n").encode()
+        if trailers:
+            signature = self._next(request, "TRAILER", last, sha256(lines.encode()).hexdigest())
+            body += f"x-amz-trailer-signature:{signature}\r\n".encode()
+        return httpx2.put(url, content=body + b"\r\n", headers=dict(request.headers.items()))
+
+    def _next(self, request: AWSRequest, kind: str, last: str, rest: str) -> str:
+        lines = (f"AWS4-HMAC-SHA256-{kind}", request.context["timestamp"], self.credential_scope(request), last, rest)
+        return str(self.signature("\n".join(lines), request))
+
+
+@pytest.mark.case(11)
+@pytest.mark.parametrize("trailers", [{}, {"x-amz-checksum-crc32": "SYMBwA=="}])
+def test_signed_chunks(server: S3Server, s3: Any, bucket: str, trailers: dict[str, str]) -> None:
+    key = "AKIDOWNER"
+    signer = ChunkSigner(Credentials(key, KEYS[key].secret), "s3", "us-east-1")
+    chunks = [bytes(range(256)) * 256, b"the end"]
+    if trailers:
+        trailers["x-amz-checksum-crc32"] = base64.b64encode(zlib.crc32(b"".join(chunks)).to_bytes(4, "big")).decode()
+    answer = signer.put(f"{server.url}/{bucket}/k", chunks, trailers)
+    assert answer.status_code == 200, answer.text
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"".join(chunks)
+    for spoilt in (0, 1):
+        refused = signer.put(f"{server.url}/{bucket}/spoilt", chunks, trailers, spoilt)
+        assert (refused.status_code, "SignatureDoesNotMatch" in refused.text) == (403, True)
+    assert "spoilt" not in str(s3.list_objects_v2(Bucket=bucket))
 
 
 def chunked(content: bytes, trailer: str) -> bytes:
