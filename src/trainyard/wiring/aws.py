@@ -18,6 +18,7 @@ from trainyard.access.keys import Key
 from trainyard.doors.aws.front import Front, signer
 from trainyard.doors.aws.identity import Identities
 from trainyard.doors.sagemaker.door import sagemaker_door
+from trainyard.doors.sts.door import sts_door
 from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import TrainyardError
@@ -45,7 +46,10 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
     clock = SystemClock()
     judge: Judge = Loopback() if local else signer  # beyond loopback the signature is the judge
     front = Front(
-        doors={"sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now)},
+        doors={
+            "sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now),
+            "sts": sts_door(),
+        },
         streams={},
         identities=Identities(
             keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local
