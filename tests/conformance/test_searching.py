@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conformance.test_training_service import served
+from tests.conformance.test_training_service import only
 from tests.fakes.runtime import FakeRuntime, ManualClock
 from tests.fakes.yard import SCOPE, Everything
 
+from trainyard.access.guard import nobody_else
+from trainyard.doors.control.jobs import jobs_app
 from trainyard.lifecycle.transitions import enter
 from trainyard.model.errors import ValidationRefused
 from trainyard.model.job import Condition, ListQuery, SearchQuery
@@ -30,6 +33,8 @@ from trainyard.stores.memory.shelf import Shelf
 from trainyard.stores.memory.store import MemoryJobStore
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.store import SqliteJobStore
+from trainyard.wiring.answering import answering
+from trainyard.wiring.sockets import unix_listener
 from trainyard.yard.engine import Yard
 from trainyard.yard.preflight import Preflight
 from trainyard.yard.service import YardService
@@ -106,7 +111,11 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         service: TrainingService = a_service(jobs, clock)
         if way == "remote":
             socket = tmp_path / "control.sock"
-            await stack.enter_async_context(served(service, socket))
+            ending = asyncio.Event()
+            listener = stack.enter_context(unix_listener(tmp_path, socket.name))
+            app = jobs_app(only(service), ending, nobody_else)
+            await stack.enter_async_context(answering(app, listener, grace=5))
+            stack.callback(ending.set)
             connection = await stack.enter_async_context(Connection(Address(socket=socket)))
             service = RemoteService(SCOPE, connection)
         yield Place(service, jobs, clock)

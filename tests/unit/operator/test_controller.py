@@ -155,6 +155,7 @@ async def test_a_service_that_cannot_be_reached_is_told_and_nothing_is_touched()
     async with a_world(service=ill) as world:
         await world.apply("job")
         await world.reaches("job", "InProgress")
+        await until(lambda: bool(world.yard.runtime.launches))
         made[0].down = True
         await world.edit("job", {"metadata": {"labels": {"look": "now"}}})
         await until(lambda: world.condition("job", "ACK.Recoverable") == "True")
@@ -281,7 +282,7 @@ async def test_the_api_server_restarts_under_an_operator_that_goes_on() -> None:
                     await world.reaches("job", "Training")
                     await world.apply("later")
                     await world.reaches("later", "InProgress")
-                    assert len(yard.runtime.launches) == 2
+                    await until(lambda: len(yard.runtime.launches) == 2)
 
 
 async def test_a_service_that_was_exchanged_has_no_job_made_again() -> None:
