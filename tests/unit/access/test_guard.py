@@ -47,7 +47,7 @@ def served(judge: Judge, limits: Limits = Limits(), host: str = "127.0.0.1", **t
     with closing(listener):
         listener.bind((host, 0))
         listener.listen()  # who connects before the server looks is served then
-        config = uvicorn.Config(Guard(app, judge, limits), http="h11", log_level="error", lifespan="off", **tls)
+        config = uvicorn.Config(Guard(app, judge, limits), log_level="error", lifespan="off", **tls)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
         thread.start()
