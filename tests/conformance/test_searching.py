@@ -23,8 +23,6 @@ from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import SecondaryStatus
 from trainyard.ports.service import TrainingService
 from trainyard.ports.store import JobStore
-from trainyard.remote.connection import Address, Connection
-from trainyard.remote.service import RemoteService
 from trainyard.stores.memory.ledger import MemoryLedger
 from trainyard.stores.memory.shelf import Shelf
 from trainyard.stores.memory.store import MemoryJobStore
@@ -105,10 +103,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             jobs = SqliteJobStore(stack.enter_context(closing(Database(tmp_path / "jobs.db"))))
         service: TrainingService = a_service(jobs, clock)
         if way == "remote":
-            socket = tmp_path / "control.sock"
-            await stack.enter_async_context(served(service, socket))
-            connection = await stack.enter_async_context(Connection(Address(socket=socket)))
-            service = RemoteService(SCOPE, connection)
+            service = await stack.enter_async_context(served(service, tmp_path / "control.sock"))
         yield Place(service, jobs, clock)
 
 

@@ -53,17 +53,23 @@ def only(service: TrainingService) -> Callable[[Scope], TrainingService]:
 
 
 @asynccontextmanager
-async def remote(home: Path) -> AsyncIterator[TrainingService]:
-    """Over the control socket."""
+async def served(service: TrainingService, path: Path) -> AsyncIterator[TrainingService]:
+    """The same service, reached over a unix socket."""
     closing = asyncio.Event()
-    with unix_listener(home.parent, "control.sock") as listener:
+    with unix_listener(path.parent, path.name) as listener:
         async with (
-            yard(home) as here,
-            answering(jobs_app(only(here), closing, nobody_else), listener, grace=5),
-            service_at(Address(socket=home.parent / "control.sock"), here.scope) as there,
+            answering(jobs_app(only(service), closing, nobody_else), listener, grace=5),
+            service_at(Address(socket=path), service.scope) as there,
         ):
             yield there
             closing.set()
+
+
+@asynccontextmanager
+async def remote(home: Path) -> AsyncIterator[TrainingService]:
+    """Over the control socket."""
+    async with yard(home) as here, served(here, home.parent / "control.sock") as there:
+        yield there
 
 
 @asynccontextmanager
