@@ -22,6 +22,7 @@ from trainyard.access.keys import Key
 from trainyard.doors.aws.front import Door, Front
 from trainyard.doors.aws.identity import Identities
 from trainyard.doors.sagemaker.door import sagemaker_door
+from trainyard.doors.sts.door import sts_door
 from trainyard.kit.clock import SystemClock
 from trainyard.model.keys import Scope
 from trainyard.ports.service import TrainingService
@@ -105,7 +106,7 @@ def _front(service: TrainingService, keys: dict[str, Key], *, verifies: bool) ->
         return service if scope == SCOPE else _Elsewhere(scope, service)  # type: ignore[return-value]
 
     clock = SystemClock()
-    doors: dict[str, Door] = {"sagemaker": sagemaker_door(service_of, clock.now)}
+    doors: dict[str, Door] = {"sagemaker": sagemaker_door(service_of, clock.now), "sts": sts_door()}
     identities = Identities(keys=keys.get, home=SCOPE, verifies=verifies)
     return Front(
         doors=doors, streams={}, identities=identities, judge=Loopback(), now=clock.now,

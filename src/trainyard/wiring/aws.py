@@ -18,6 +18,7 @@ from trainyard.access.keys import Key
 from trainyard.doors.aws.front import Front, signer
 from trainyard.doors.aws.identity import Identities
 from trainyard.doors.sagemaker.door import sagemaker_door
+from trainyard.doors.sts.door import sts_door
 from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import TrainyardError
@@ -47,7 +48,10 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
     judge: Judge = Loopback() if local else signer  # beyond loopback the signature is the judge
     async with s3.s3_door(session, for_owner=local) as objects:
         front = Front(
-            doors={"sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now)},
+            doors={
+                "sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now),
+                "sts": sts_door(),
+            },
             streams={"s3": (objects, s3.LIMITS)},
             identities=Identities(
                 keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local

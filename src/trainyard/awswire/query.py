@@ -1,0 +1,108 @@
+"""The AWS query protocol: a form in, XML out. Of STS, IAM and older CloudWatch clients."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from trainyard.awswire.calls import REQUEST_ID, Answer, Call, Refusal
+from trainyard.awswire.json_door import not_authorized
+from trainyard.awswire.sigv4 import Fault, SignatureRefused
+
+MOST_FIELDS = 10_000
+Form = Mapping[str, str]
+Members = Mapping[str, str]
+Run = Callable[[Call, Form], Awaitable[Members]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: from the form's fields to the texts of the result."""
+
+    run: Run
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryDoor:
+    """The door of one service.
+
+    action    : how policies name the service.
+    namespace : of its XML.
+    """
+
+    action: str
+    version: str
+    namespace: str
+    actions: Mapping[str, Action]
+
+    async def answer(self, call: Call, body: bytes) -> Answer:
+        """Answer a call."""
+        try:
+            form = _form(call, body)
+            name = form.get("Action", "")
+            members = await self._action(call, name).run(call, form)
+        except Refusal as error:
+            return self.refuse(call, error)
+        result = "".join(_element(member, text) for member, text in members.items())
+        told = _element("RequestId", call.request_id)
+        return self._xml(
+            call,
+            200,
+            f"{name}Response",
+            f"<{name}Result>{result}</{name}Result><ResponseMetadata>{told}</ResponseMetadata>",
+        )
+
+    def refuse(self, call: Call, error: SignatureRefused | Refusal) -> Answer:
+        """Say that a call does not get through."""
+        plain = error if isinstance(error, Refusal) else signature_refusal(error)
+        whose = "Sender" if plain.status < 500 else "Receiver"
+        told = "".join(
+            _element(name, text) for name, text in (("Type", whose), ("Code", plain.code), ("Message", plain.message))
+        )
+        content = f"<Error>{told}</Error>{_element('RequestId', call.request_id)}"
+        return self._xml(call, plain.status, "ErrorResponse", content)
+
+    def _action(self, call: Call, name: str) -> Action:
+        action = self.actions.get(name)
+        if action is None:
+            text = f"Could not find operation {name[:64]} for version {self.version}"
+            raise Refusal("InvalidAction", text)
+        if action.writes and call.reads_only:
+            raise Refusal("AccessDenied", not_authorized(call, f"{self.action}:{name}"), status=403)
+        return action
+
+    def _xml(self, call: Call, status: int, root: str, content: str) -> Answer:
+        body = f'<{root} xmlns="{self.namespace}">{content}</{root}>'.encode("utf-8", "replace")
+        return Answer(status=status, body=body, headers=((REQUEST_ID, call.request_id), ("content-type", "text/xml")))
+
+
+_CODES = {
+    Fault.ABSENT: ("MissingAuthenticationToken", 403),
+    Fault.AMBIGUOUS: ("IncompleteSignature", 400),
+    Fault.UNSUPPORTED: ("IncompleteSignature", 400),
+    Fault.MALFORMED: ("IncompleteSignature", 400),
+    Fault.UNKNOWN_KEY: ("InvalidClientTokenId", 403),
+}
+
+
+def signature_refusal(error: SignatureRefused) -> Refusal:
+    """What services of this protocol say of a signature."""
+    code, status = _CODES.get(error.fault, ("SignatureDoesNotMatch", 403))
+    return Refusal(code, error.message, status=status)
+
+
+def _form(call: Call, body: bytes) -> Form:
+    """The fields, of the body or, for a GET, of the query. Raises Refusal."""
+    text = call.request.query if call.request.method == "GET" else body
+    try:
+        return dict(parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+    except ValueError:
+        raise Refusal("MalformedQueryString", "The request's form cannot be read.") from None
+
+
+def _element(name: str, text: str) -> str:
+    sound = "".join(letter for letter in text if letter >= " " or letter in "\t\n")
+    return f"<{name}>{escape(sound)}</{name}>"

@@ -1,0 +1,1 @@
+"""STS, as far as training clients go: it tells who asks."""
