@@ -54,7 +54,7 @@ _OF_AN_OBJECT: dict[tuple[str, str], Handler] = {
     ("GET", "uploadId"): uploads.list_parts,
     ("HEAD", ""): objects.get,
     ("PUT", ""): objects.put,
-    ("PUT", "copy"): objects.copy,
+    ("PUT", "copy"): objects.copy,  # a header asks for it
     ("PUT", "tagging"): objects.put_tags,
     ("PUT", "uploadId"): uploads.put_part,
     ("PUT", "uploadId copy"): uploads.copy_part,
@@ -64,7 +64,7 @@ _OF_AN_OBJECT: dict[tuple[str, str], Handler] = {
     ("DELETE", "tagging"): objects.delete_tags,
     ("DELETE", "uploadId"): uploads.abort,
 }
-_SUBRESOURCES = frozenset(name for _, name in (*_OF_A_BUCKET, *_OF_AN_OBJECT)) | {
+_SUBRESOURCES = frozenset(name for _, name in (*_OF_A_BUCKET, *_OF_AN_OBJECT) if "copy" not in name) | {
     "analytics", "intelligent-tiering", "inventory", "metrics", "legal-hold", "retention", "restore", "select",
     "torrent", "metadataTable", "metadataConfiguration", "session", "renameObject", "abac",
 }  # fmt: skip

@@ -40,7 +40,8 @@ NAMES = st.sampled_from([
     "x-amz-tagging-directive",
 ])  # fmt: skip
 QUERY = st.sampled_from([
-    *sorted(_SUBRESOURCES - {""}), "prefix", "delimiter", "marker", "max-keys", "start-after", "continuation-token",
+    *sorted(_SUBRESOURCES - {""}), "copy", "uploadId copy",
+    "prefix", "delimiter", "marker", "max-keys", "start-after", "continuation-token",
     "encoding-type", "key-marker", "version-id-marker", "versionId", "partNumber", "upload-id-marker", "max-uploads",
     "part-number-marker", "max-parts", "response-content-type", "response-expires", "fetch-owner",
 ])  # fmt: skip
