@@ -20,7 +20,7 @@ from trainyard.lifecycle import naming, support
 from trainyard.lifecycle.admission import objections
 from trainyard.lifecycle.comparing import differences
 from trainyard.model.arn import training_job_arn
-from trainyard.model.errors import InvalidJob, ResourceNotFound, ServiceError, ValidationRefused
+from trainyard.model.errors import InvalidJob, ResourceNotFound, ServiceError, Unsupported, ValidationRefused
 from trainyard.model.job import Job, JobSummary, ListQuery, Plan, SearchQuery, Series
 from trainyard.model.keys import Scope
 from trainyard.model.ledger import Change, JobEvent, LogEvent, Page, Point
@@ -149,6 +149,12 @@ class AmazonService:
     async def revision(self) -> int:
         """Now, in milliseconds: revisions are times here."""
         return int(self._clock.now() * 1000)
+
+    async def interrupt(self, name: str) -> None:
+        """Amazon alone takes capacity away. Raises Unsupported."""
+        raise Unsupported(
+            f"Nobody but Amazon can interrupt {name}: rehearse an interruption here, with a run of the same manifest."
+        )
 
     async def plan(self, spec: TrainingJobSpec) -> Plan:
         """What is known of a job beforehand; SageMaker itself judges the rest when it is asked."""

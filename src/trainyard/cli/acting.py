@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import click
 
-from trainyard.cli.options import JOB
+from trainyard.cli.options import JOB, on_option
 from trainyard.cli.output import safe
 from trainyard.cli.sessions import unknown_name, with_jobs
 from trainyard.model.errors import ResourceNotFound, ServiceError
@@ -14,6 +14,7 @@ from trainyard.wiring.session import Jobs
 
 
 @click.command("stop")
+@on_option
 @click.argument("names", nargs=-1, required=True, type=JOB)
 def stop_command(names: tuple[str, ...]) -> None:
     """Stop jobs gracefully: SIGTERM, SIGKILL 120 s later, then the upload."""
@@ -21,6 +22,7 @@ def stop_command(names: tuple[str, ...]) -> None:
 
 
 @click.command("delete")
+@on_option
 @click.argument("names", nargs=-1, required=True, type=JOB)
 def delete_command(names: tuple[str, ...]) -> None:
     """Forget final jobs; their artifacts stay where they are, their names are free again."""

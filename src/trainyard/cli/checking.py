@@ -12,7 +12,7 @@ import click
 from trainyard.cli import output
 from trainyard.cli.errors import REFUSED, line_of
 from trainyard.cli.manifests import ROLE, admitted, documents_of, judged, script_request, specs_of
-from trainyard.cli.options import format_option, format_option_without
+from trainyard.cli.options import format_option, format_option_without, on_option
 from trainyard.cli.output import safe
 from trainyard.cli.sessions import service_option, with_jobs
 from trainyard.lifecycle import support
@@ -86,6 +86,7 @@ def validate_command(files: tuple[str, ...], form: str) -> None:
 
 
 @click.command("plan")
+@on_option
 @click.argument("file", type=click.Path())
 @format_option
 def plan_command(file: str, form: str) -> None:
@@ -131,7 +132,8 @@ async def _plan(session: Jobs, spec: TrainingJobSpec) -> dict[str, Any]:
 
 
 def _print_plan(plan: dict[str, Any], afar: str | None, *, wide: bool) -> None:
-    place = PLACES[plan["place"]] if afar is None else f"on {afar}, as a {plan['place']}"
+    place = PLACES[plan["place"]]
+    place = place if afar in (None, plan["place"]) else place.replace("this machine", str(afar))
     click.echo(safe(f"{plan['name']}: {place}"))
     for reason in plan["problems"]:
         click.echo(safe(f"  refused {reason}"))

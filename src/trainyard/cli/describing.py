@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from trainyard.cli import output
-from trainyard.cli.options import JOB, format_option, format_option_without
+from trainyard.cli.options import JOB, format_option, format_option_without, on_option
 from trainyard.cli.output import moment, safe, span, unobserved_words
 from trainyard.cli.reading import last_lines, print_line
 from trainyard.cli.sessions import described, with_jobs
@@ -36,6 +36,7 @@ class Story:
 
 
 @click.command("describe")
+@on_option
 @click.argument("name", type=JOB)
 @format_option
 def describe_command(name: str, form: str) -> None:
@@ -51,6 +52,7 @@ def describe_command(name: str, form: str) -> None:
 
 
 @click.command("events")
+@on_option
 @click.argument("name", type=JOB)
 @format_option_without("wide")
 def events_command(name: str, form: str) -> None:

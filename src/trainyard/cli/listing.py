@@ -10,7 +10,7 @@ import click
 
 from trainyard.cli import output
 from trainyard.cli.main import SERVICE
-from trainyard.cli.options import format_option
+from trainyard.cli.options import format_option, on_option
 from trainyard.cli.output import moment
 from trainyard.kit.clock import SystemClock
 from trainyard.model.ledger import Page
@@ -27,6 +27,7 @@ def _part_of_a_name(_ctx: click.Context, _option: click.Parameter, text: str | N
 
 
 @click.command("list")
+@on_option
 @format_option
 @click.option("--status", type=click.Choice([str(status) for status in TrainingJobStatus]), help="Only these.")
 @click.option("--name", "name_contains", metavar="TEXT", callback=_part_of_a_name, help="Only names that contain this.")

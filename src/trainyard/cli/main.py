@@ -43,6 +43,7 @@ VERBS = {
     "completion": ("keeping", "Print the shell completion script."),
     "version": ("keeping", "Show the versions of what matters here."),
 }
+SAGEMAKER = "sagemaker"  # the --service that is Amazon's own
 SERVICE = "trainyard.service"  # where a context keeps the ServiceOption
 GARBAGE = 50_000  # new objects between collections: imports make many objects and no garbage
 REGION, ACCOUNT = "[a-z0-9]+(-[a-z0-9]+)+", "[0-9]{12}"  # as in trainyard.toml
@@ -117,7 +118,12 @@ def _spelt(pattern: str) -> Callable[[click.Context, click.Parameter, str | None
 @click.option("--home", envvar="TRAINYARD_HOME", type=click.Path(file_okay=False), help="Where state lives.")
 @click.option("--region", callback=_spelt(REGION), help="The region that names are unique in, such as us-east-1.")
 @click.option("--account", callback=_spelt(ACCOUNT), help="The account that names are unique in: twelve digits.")
-@click.option("--service", envvar="TRAINYARD_SERVICE", metavar="URL", help="Another Trainyard's jobs: https://….")
+@click.option(
+    "--service",
+    envvar="TRAINYARD_SERVICE",
+    metavar="URL",
+    help="Other jobs than this home's: another Trainyard's (https://…), or `sagemaker`.",
+)
 @click.option("--service-token-file", envvar="TRAINYARD_SERVICE_TOKEN_FILE", metavar="FILE", help="The token for it.")
 @click.option(
     "--service-ca-file",

@@ -156,7 +156,7 @@ def _absolute(uri: str, folder: Path | None) -> str:
         return uri
     if folder is None:
         raise ValidationRefused(
-            f"{uri} is a path beside the manifest, which the Trainyard that --service names cannot read: write an "
+            f"{uri} is a path beside the manifest, which nobody can read from elsewhere: write an "
             "s3:// URI, or file:///… for a folder of that machine."
         )
     return f"file://{(folder / uri).absolute()}" + ("/" if uri.endswith("/") else "")

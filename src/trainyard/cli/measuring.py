@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from trainyard.cli import output
-from trainyard.cli.options import AGE, JOB, format_option
+from trainyard.cli.options import AGE, JOB, format_option, on_option
 from trainyard.cli.output import safe
 from trainyard.cli.plot import plot, sparkline
 from trainyard.cli.sessions import described, with_jobs
@@ -17,6 +17,7 @@ from trainyard.wiring.session import Jobs
 
 
 @click.command("metrics")
+@on_option
 @click.argument("name", type=JOB)
 @click.option("--metric", metavar="TEXT", help="Only this one.")
 @click.option("--host", is_flag=True, help="Also what the host used.")

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from trainyard.cli.main import SAGEMAKER, SERVICE, ServiceOption
+
 F = TypeVar("F", bound=Callable[..., Any])
 FORMS = ("table", "wide", "json", "yaml", "name")
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -53,6 +55,17 @@ class JobName(click.ParamType[str]):
             return [CompletionItem(name, help=status) for name, status in asyncio.run(_names(ctx, incomplete))]
         except Exception:  # noqa: BLE001 - a shell shows whatever is printed here in the middle of the user's line
             return []
+
+
+def _go_there(ctx: click.Context, _option: click.Parameter, place: str | None) -> None:
+    if place is not None:
+        ctx.find_root().meta[SERVICE] = ServiceOption(place, None, None)
+
+
+on_option = click.option(
+    "--on", type=click.Choice([SAGEMAKER]), expose_value=False, callback=_go_there,
+    help="Amazon's own jobs, with the credentials that every AWS tool finds.",
+)  # fmt: skip
 
 
 def format_option_without(*meaningless: str) -> Callable[[F], F]:

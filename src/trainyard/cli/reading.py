@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from trainyard.cli import output
-from trainyard.cli.options import AGE, JOB
+from trainyard.cli.options import AGE, JOB, on_option
 from trainyard.cli.output import moment, safe
 from trainyard.cli.sessions import described, with_jobs
 from trainyard.kit.clock import SystemClock
@@ -25,6 +25,7 @@ _LOOK = 0.1  # seconds between looks at a log that is followed
 
 
 @click.command("logs")
+@on_option
 @click.argument("name", type=JOB)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job is final, through every attempt.")
 @click.option("--since", type=AGE, metavar="AGE", help="Only lines not older than this: 30s, 5m, 1h30m, 2d.")

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from trainyard.cli.manifests import admitted, code_of, code_words, renamed, script_request, specs_of
-from trainyard.cli.options import JOB
+from trainyard.cli.options import JOB, on_option
 from trainyard.cli.output import safe
 from trainyard.cli.reading import last_lines, print_line
 from trainyard.cli.sessions import service_option, with_jobs
@@ -24,6 +24,7 @@ from trainyard.wiring.session import Jobs
 
 
 @click.command("run")
+@on_option
 @click.argument("file", type=click.Path())
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--channel", "channels", multiple=True, metavar="NAME=PATH", help="An input of a script.")
@@ -62,6 +63,7 @@ def run_command(
 
 
 @click.command("attach")
+@on_option
 @click.argument("name", type=JOB)
 def attach_command(name: str) -> None:
     """Watch a job from its first line on, as `run` does; the exit status is the same."""
@@ -69,6 +71,7 @@ def attach_command(name: str) -> None:
 
 
 @click.command("wait")
+@on_option
 @click.argument("name", type=JOB)
 @click.option(
     "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait at most so long; then exit status 4."

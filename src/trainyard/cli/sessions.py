@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import click
 
-from trainyard.cli.main import SERVICE, ServiceOption
+from trainyard.cli.main import SAGEMAKER, SERVICE, ServiceOption
 from trainyard.model.errors import ResourceNotFound, Unsupported
 from trainyard.model.job import Job
 from trainyard.model.listing import ListQuery
@@ -56,6 +56,8 @@ def with_jobs(work: Callable[[Jobs], Awaitable[T]], *, lead: bool = False) -> T:
     elsewhere = service_option(context)
     if elsewhere is None:
         return with_session(work, lead=lead)
+    if elsewhere.url == SAGEMAKER:
+        return _on_amazon(work, **context.find_root().obj)
     if importlib.util.find_spec("aiohttp") is None:
         raise Unsupported("--service needs an extra: pip install 'trainyard[serve]'.")
     from trainyard.wiring.elsewhere import address_of, jobs_at, scope_of
@@ -65,6 +67,22 @@ def with_jobs(work: Callable[[Jobs], Awaitable[T]], *, lead: bool = False) -> T:
 
     async def there() -> T:
         async with jobs_at(address, scope, lambda text: click.echo(text, err=True)) as jobs:
+            return await work(jobs)
+
+    return _run(there)
+
+
+def _on_amazon(
+    work: Callable[[Jobs], Awaitable[T]],
+    *,
+    home: str | None,  # noqa: ARG001 - nothing of a job on Amazon is kept here
+    region: str | None,
+    account: str | None,
+) -> T:
+    from trainyard.wiring.amazon import jobs_on_amazon
+
+    async def there() -> T:
+        async with jobs_on_amazon(region=region, account=account) as jobs:
             return await work(jobs)
 
     return _run(there)

@@ -23,7 +23,6 @@ from trainyard.model.ledger import LogEvent, Point
 from trainyard.model.status import TrainingJobStatus
 from trainyard.wiring.session import Jobs
 
-LOOK = 0.1  # seconds between looks at a job
 MEASURE = 5  # every so many looks the newest metrics are read
 OFFER = 3.0  # seconds in which a second Ctrl-C leaves the job running
 LEFT = 130
@@ -39,7 +38,7 @@ async def watch(session: Jobs, name: str) -> int:
     with ctrl_c.heard():
         try:
             while not await view.step(ctrl_c.words()):
-                if await ctrl_c.left_within(LOOK):
+                if await ctrl_c.left_within(session.look):
                     return LEFT
         finally:
             shown.close()
@@ -53,7 +52,7 @@ async def final(session: Jobs, name: str) -> Job:
     try:
         while not _is_final(job):
             shown.status([_phase(job)])
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(session.look)
             job = await session.service.describe(name)
     finally:
         shown.close()

@@ -15,6 +15,7 @@ from trainyard.remote.faults import token_in
 from trainyard.remote.patience import PatientConnection
 from trainyard.remote.service import RemoteService
 from trainyard.wiring.home import Home
+from trainyard.wiring.session import LOOK
 from trainyard.wiring.settings import load
 
 
@@ -24,6 +25,7 @@ class JobsElsewhere:
 
     service: RemoteService
     where: str
+    look: float = LOOK
 
     def place_of(self, uri: str) -> str:
         """Where an object's bytes are: that is for the settings there to say."""

@@ -43,6 +43,7 @@ from trainyard.yard.scanning import Scanning
 from trainyard.yard.service import YardService
 
 GIB = 1024**3
+LOOK = 0.1  # seconds between looks at a job that is watched
 LEAD_AGAIN = 1.0  # seconds before an engine that died is started again
 _LOG = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ class Jobs(Protocol):
     @property
     def where(self) -> str:
         """The place, as a person names it."""
+        ...
+
+    @property
+    def look(self) -> float:
+        """Seconds between looks at a job that is watched."""
         ...
 
     def place_of(self, uri: str) -> str:
@@ -90,6 +96,8 @@ class Session:
     engine: Engine
     catalogue: Catalogue
     leadership: leadership.Leadership
+
+    look = LOOK
 
     @property
     def where(self) -> str:

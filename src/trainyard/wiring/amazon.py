@@ -1,0 +1,60 @@
+"""Amazon SageMaker in place of this home, for commands: credentials and region as every AWS tool finds them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from trainyard.amazon.calling import Calling
+from trainyard.amazon.service import AmazonService
+from trainyard.kit.clock import SystemClock
+from trainyard.model.errors import TrainyardError, Unsupported
+from trainyard.model.keys import Scope
+
+LOOK = 5.0  # seconds between looks at a job: each is a call that counts against the account's rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsOnAmazon:
+    """What a command works with when jobs run on SageMaker: see `wiring.session.Jobs`."""
+
+    service: AmazonService
+    look: float = LOOK
+
+    @property
+    def where(self) -> str:
+        """The place, as a person names it."""
+        return f"Amazon SageMaker, account {self.service.scope.account}"
+
+    def place_of(self, uri: str) -> str:
+        """Where an object's bytes are."""
+        return f"{uri} on Amazon S3"
+
+    async def holds(self, uri: str) -> bool:  # noqa: ARG002 - the bucket is the job's role's to look into
+        """Whether a model is there: taken to be so."""
+        return True
+
+
+@asynccontextmanager
+async def jobs_on_amazon(*, region: str | None, account: str | None) -> AsyncIterator[JobsOnAmazon]:
+    """SageMaker's jobs. Raises TrainyardError where the credentials belong to another account than the one named."""
+    if importlib.util.find_spec("boto3") is None:
+        raise Unsupported("Amazon SageMaker needs an extra: pip install 'trainyard[aws]'.")
+    import boto3
+
+    session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))  # boto3 itself reads AWS_DEFAULT_REGION
+    if session.region_name is None:
+        raise TrainyardError("No AWS region is set: give --region, or set AWS_REGION or the profile's.")
+    async with Calling(session, user_agent=f"trainyard/{version('trainyard')}") as calling:
+        scope = await calling.scope()
+        _check(scope, account)
+        yield JobsOnAmazon(service=AmazonService(scope, calling, SystemClock()))
+
+
+def _check(scope: Scope, account: str | None) -> None:
+    if account is not None and account != scope.account:
+        raise TrainyardError(f"The AWS credentials belong to account {scope.account}, not to {account}.")
