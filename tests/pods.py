@@ -22,6 +22,7 @@ import pytest
 ENTRYPOINT = ["trainyard"]  # the image's
 IMAGE = os.environ.get("TRAINYARD_TEST_IMAGE", "")
 OURS = "/usr/local/lib/trainyard/bin" if IMAGE else Path(sys.executable).parent
+CHECKOUT = Path(__file__).parents[1]
 PATH = f"{OURS}:/usr/local/bin:/usr/bin:/bin"
 _PRIVATE = 99  # the script's status where this system gives no namespaces
 _SCRIPT = r"""
@@ -110,6 +111,8 @@ class Pod:
         root = self.folder / f"root-{container['name']}"
         root.mkdir(exist_ok=True)
         mounts = [word for mount in container.get("volumeMounts", ()) for word in self._mount(mount)]
+        if not IMAGE:  # the checkout may lie where a pod has something of its own
+            mounts += [str(CHECKOUT), str(CHECKOUT), "ro"]
         given = [f"{one['name']}={one['value']}" for one in container.get("env", ())]
         added = [f"{name}={value}" for name, value in {"PATH": PATH, **self.environment}.items()]
         words = command or [*container.get("command", ENTRYPOINT), *container.get("args", ())]
