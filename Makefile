@@ -33,7 +33,7 @@ demo: $(STAMP)
 	$(BIN)/trainyard run --again examples/xgboost-digits.yaml
 
 test: $(STAMP) $(TOOLS)/.unpacked
-	$(BIN)/pytest -n 2 -m "not slow and not chaos" tests
+	$(BIN)/pytest -n 3 -m "not slow and not chaos" tests
 
 check: format lint types layers test docs
 
