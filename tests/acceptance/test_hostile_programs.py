@@ -133,6 +133,12 @@ async def test_a_program_that_ignores_sigterm_is_killed_when_its_grace_is_over(
     assert ran.files() == {"w": b"w"}
 
 
+async def test_a_script_that_leaves_daemons_behind_ends_when_it_ends(tmp_path: Path) -> None:
+    leave = "import subprocess; subprocess.Popen(['setsid', 'sleep', '4711']); print('done')"
+    ran = await run(tmp_path, python(leave))
+    assert ran.ended[0] == "Completed"
+
+
 async def test_a_line_of_fifty_megabytes_becomes_events_of_256_kib_and_a_metric_still_counts(tmp_path: Path) -> None:
     definitions = [{"Name": "loss", "Regex": "loss=([0-9.]+)"}]
     write = "import sys; sys.stdout.write('x' * 50_000_000 + '\\nloss=0.5\\n')"

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import traceback
-from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # Hyperparameters that are the toolkit's own and no script's, beside all that begin with "sagemaker_".
 OWN_HYPERPARAMETERS = (
@@ -35,6 +37,7 @@ LAUNCHERS = (
 )  # fmt: skip
 TAIL_LINES = 40
 TAIL_BYTES = 16384
+DRAINING = 2.0  # seconds for the last of a script's standard error after its end
 
 
 class ClientError(Exception):
@@ -280,16 +283,26 @@ def _run(command: list[str], env: dict[str, str], folder: Path) -> tuple[int, st
     child = subprocess.Popen(command, env=env, cwd=folder, stderr=subprocess.PIPE)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda got, _frame: child.send_signal(got))
-    tail: deque[bytes] = deque(maxlen=TAIL_LINES)
-    kept = child.stderr
-    while kept is not None:
-        piece = kept.readline(65536)  # a line without end is passed on in pieces, never gathered
-        if not piece:
-            break
+    tail: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    passing = threading.Thread(target=_pass_on, args=(child.stderr, tail), daemon=True)
+    passing.start()
+    status = child.wait()
+    passing.join(DRAINING)  # not to the end: a daemon that the script left behind may hold the pipe open for ever
+    return status, b"".join(_rest(tail))[-TAIL_BYTES:].decode("utf-8", "replace")
+
+
+def _pass_on(source: IO[bytes] | None, tail: queue.SimpleQueue[bytes]) -> None:
+    while source is not None and (piece := source.readline(65536)):  # a line without end is passed on in pieces
         sys.stderr.buffer.write(piece)
         sys.stderr.buffer.flush()
-        tail.append(piece[-4096:])
-    return child.wait(), b"".join(tail)[-TAIL_BYTES:].decode("utf-8", "replace")
+        tail.put(piece[-4096:])
+        if tail.qsize() > TAIL_LINES:
+            tail.get()
+
+
+def _rest(tail: queue.SimpleQueue[bytes]) -> Iterator[bytes]:
+    for _ in range(tail.qsize()):
+        yield tail.get()
 
 
 def _user_error(status: int, tail: str, command: list[str]) -> str:

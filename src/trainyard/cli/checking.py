@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from trainyard.cli import output
-from trainyard.cli.errors import REFUSED, line_of
+from trainyard.cli.errors import REFUSED, line_of, of_the_system
 from trainyard.cli.manifests import ROLE, admitted, documents_of, judged, script_request, specs_of
 from trainyard.cli.options import format_option, format_option_without, on_option
 from trainyard.cli.output import safe
 from trainyard.cli.sessions import service_option, with_jobs
 from trainyard.lifecycle import support
 from trainyard.lifecycle.support_rows import HONOURED
+from trainyard.model.errors import InvalidJob
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.resource.manifest import write_manifest
@@ -68,7 +69,14 @@ def validate_command(files: tuple[str, ...], form: str) -> None:
     problems: list[Problem] = []
     jobs = 0
     for name in files:
-        documents = documents_of(name)
+        try:
+            documents = documents_of(name)
+        except InvalidJob as error:  # the other files have problems of their own to tell
+            problems += error.problems
+            continue
+        except OSError as error:
+            problems.append(Problem(path=(), message=of_the_system(error), code="unreadable"))
+            continue
         if not documents:
             problems.append(Problem(path=(), message=f"{name} holds no TrainingJob.", code="empty"))
         for document in documents:

@@ -37,7 +37,7 @@ def explain(error: BaseException) -> int:
             _say(str(one))
             status = max(status, REFUSED)
         elif isinstance(one, OSError):
-            _say(_of_the_system(one))
+            _say(of_the_system(one))
             status = max(status, REFUSED)
         else:
             _say(_of_ours(one))
@@ -74,7 +74,8 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
                 yield one
 
 
-def _of_the_system(error: OSError) -> str:
+def of_the_system(error: OSError) -> str:
+    """What the system refused, at which file, and what helps."""
     where = f"{error.filename}: " if error.filename else ""
     hint = _WHAT_TO_DO.get(error.errno or 0)
     return f"{where}{error.strerror or error}" + (f"; {hint}." if hint else "")

@@ -30,11 +30,10 @@ def documents_of(name: str) -> list[Document]:
 
 def judged(document: Document) -> tuple[TrainingJobSpec | None, tuple[Problem, ...]]:
     """A document's spec, and everything that is to be said about it with its place in the file."""
-    if any(problem.severity is Severity.ERROR for problem in document.problems):
-        return None, tuple(document.problems)
     named = {} if document.wire.get("TrainingJobName") else {"TrainingJobName": document.metadata.name}
     admission = admit({**document.wire, **named}, nameless=True)
-    return admission.spec, (*document.problems, *document.locate(admission.problems))
+    is_whole = not any(problem.severity is Severity.ERROR for problem in document.problems)
+    return admission.spec if is_whole else None, (*document.problems, *document.locate(admission.problems))
 
 
 def specs_of(name: str, *, travels: bool = False) -> list[TrainingJobSpec]:

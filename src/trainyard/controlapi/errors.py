@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from trainyard.model.errors import (
     AccessDenied,
     InvalidJob,
+    NeverHere,
     ResourceInUse,
     ResourceLimitExceeded,
     ResourceNotFound,
@@ -25,6 +26,7 @@ from trainyard.model.problems import Problem
 
 _STATUS_OF: dict[type[TrainyardError], int] = {
     InvalidJob: 400,
+    NeverHere: 400,
     ValidationRefused: 400,
     AccessDenied: 403,
     ResourceNotFound: 404,

@@ -58,6 +58,7 @@ class Informer:
         self._revision: str | None = None
         self._heard = clock.boottime()
         self._backoff = Backoff(_FIRST, _LONGEST, jitter=0.5)
+        self._followed = ""  # the newest revision that a list or a watch told
         self.synced = asyncio.Event()
         self.relists = 0
 
@@ -114,7 +115,9 @@ class Informer:
             )
             self._heard = self._clock.boottime()
             metadata = page.get("metadata") or {}
-            revision = revision or str(metadata.get("resourceVersion") or "")
+            if not revision:
+                revision = str(metadata.get("resourceVersion") or "")
+                self._forget_order_if_behind(revision)
             for item in page.get("items") or ():
                 found.add(key_of(item))
                 self._take(item)
@@ -125,9 +128,15 @@ class Informer:
             key for key, kept in self._kept.items() if key not in found and not _newer(kept.revision, revision)
         ]:
             self.lost(key)
-        self._revision = revision
+        self._revision = self._followed = revision
         self._backoff.reset()
         self.synced.set()
+
+    def _forget_order_if_behind(self, revision: str) -> None:
+        """A server whose revisions went back (a backup, a new cluster) is believed, whatever we know as later."""
+        if _newer(self._followed, revision):
+            _LOG.warning("revisions of %s went back from %s to %s", self._kind.plural, self._followed, revision)
+            self._kept = {key: _Kept("", kept.content) for key, kept in self._kept.items()}
 
     async def _watch(self) -> None:
         assert self._revision is not None  # noqa: S101 - `run` lists first
@@ -144,6 +153,7 @@ class Informer:
 
     def _happened(self, what: str, item: Object) -> None:
         self._revision = str((item.get("metadata") or {}).get("resourceVersion") or self._revision)
+        self._followed = self._revision
         if what in ("ADDED", "MODIFIED"):
             self._take(item)
         elif what == "DELETED":

@@ -7,6 +7,7 @@
     │   ├── ResourceInUse         the name is taken, or the job is not in a state for this
     │   ├── ResourceLimitExceeded the machine or a quota has no room for it, ever
     │   ├── ValidationRefused     the request is well-formed but cannot be carried out
+    │   │   └── NeverHere             and never will be at this place of running
     │   └── AccessDenied          who asks may not do this, or is nobody that is known
     ├── ObjectRefused         a bucket or an object cannot be read or written so, in S3's own codes
     ├── StaleRecord           someone wrote first; read again
@@ -109,6 +110,10 @@ class ObjectRefused(TrainyardError):  # noqa: N818 - it names an outcome
     def __init__(self, reason: Refusal, message: str = "") -> None:
         super().__init__(message or reason.value)
         self.reason = reason
+
+
+class NeverHere(ValidationRefused):
+    """What was asked for is never done at this place of running, so that only another request can help."""
 
 
 class StaleRecord(TrainyardError):  # noqa: N818 - it names a state

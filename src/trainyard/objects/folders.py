@@ -126,7 +126,8 @@ def path_of(key: str) -> str:
 def _files(folder: Path, begun: str = "") -> Iterator[Path]:
     """Files below a folder; of its own entries only those whose names begin so, for the others may be a whole disk."""
     try:
-        entries = list(os.scandir(folder))
+        with os.scandir(folder) as found:
+            entries = list(found)
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in (entry for entry in entries if entry.name.startswith(begun)):

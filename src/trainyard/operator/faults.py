@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from trainyard.lifecycle.admission.words import validation_message
-from trainyard.model.errors import InvalidJob, ServiceError, StaleRecord, TrainyardError, Transient, Unsupported
+from trainyard.model.errors import (
+    InvalidJob,
+    NeverHere,
+    ServiceError,
+    StaleRecord,
+    TrainyardError,
+    Transient,
+    Unsupported,
+)
 from trainyard.resource.conditions import Fault
 
 # ACK's list: an edit of the resource is needed. ValidationException is not on it, for the service says so of much that
@@ -24,6 +32,8 @@ def fault_of(error: TrainyardError | TimeoutError | OSError) -> Fault:
     match error:
         case InvalidJob():
             return Fault(f"api error ValidationException: {validation_message(error.problems)}", terminal=True)
+        case NeverHere():
+            return Fault(f"api error ValidationException: {error}", terminal=True)
         case ServiceError(code="ValidationException"):
             return Fault(f"api error ValidationException: {error}")
         case ServiceError():

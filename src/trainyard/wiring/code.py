@@ -79,8 +79,8 @@ def keep(code: Code, kept: Path) -> Path:
 
 def forget(kept: Path, *, before: float, in_use: Collection[Path]) -> None:
     """Remove copies that no job was submitted with since that time, but for those in use."""
-    with suppress(FileNotFoundError):
-        for entry in list(os.scandir(kept)):
+    with suppress(FileNotFoundError), os.scandir(kept) as found:
+        for entry in list(found):
             if Path(entry.path) not in in_use and entry.stat().st_mtime < before:
                 shutil.rmtree(entry.path, ignore_errors=True)
 

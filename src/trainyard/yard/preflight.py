@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from trainyard.model.errors import ResourceLimitExceeded, ValidationRefused
+from trainyard.model.errors import NeverHere, ResourceLimitExceeded, ValidationRefused
 from trainyard.model.instances import size_of
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.record import Placement
@@ -39,7 +39,8 @@ class Preflight:
         """Where it will run. Raises ValidationRefused or ResourceLimitExceeded with what to do about it."""
         placement, problems = await self.judged(spec)
         if placement is None:
-            raise ValidationRefused(_joined(problems))
+            never = any(problem.code == "unsupported" for problem in problems)
+            raise (NeverHere if never else ValidationRefused)(_joined(problems))
         return await self.sized(spec, placement)
 
     async def judged(self, spec: TrainingJobSpec) -> tuple[Placement | None, list[Problem]]:
@@ -62,7 +63,7 @@ class Preflight:
         """Refuse what this place does not do. Raises ValidationRefused."""
         refused = list(self.refusals(spec, self.place))
         if refused:
-            raise ValidationRefused(_joined(refused))
+            raise NeverHere(_joined(refused))
 
     async def _regexes(self, spec: TrainingJobSpec) -> Sequence[Problem]:
         """What is to be known of the metrics' regexes: notices, and errors for what is none."""

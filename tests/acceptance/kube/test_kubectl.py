@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,16 @@ def test_wait_for_a_condition_a_value_and_a_deletion(kubectl: Kubectl) -> None:
     kubectl("wait", "widget/awaited", "--for=jsonpath={.status.phase}=Done", "--timeout=10s")
     kubectl("delete", "widget", "awaited", "--wait=false")
     kubectl("wait", "widget/awaited", "--for=delete", "--timeout=10s")
+
+
+def test_the_content_of_a_namespace_goes_with_it(kubectl: Kubectl) -> None:
+    name = f"emptied-{uuid.uuid4().hex[:8]}"
+    kubectl("create", "namespace", name)
+    kubectl("create", "configmap", "inside", "-n", name, "--from-literal=a=b")
+    kubectl("delete", "namespace", name, "--timeout=30s")
+    kubectl("create", "namespace", name)
+    assert "inside" not in kubectl("get", "configmaps", "-n", name, "-o", "name")
+    kubectl("delete", "namespace", name, "--timeout=30s")
 
 
 def test_describe_tells_of_the_object_and_its_events(kubectl: Kubectl, namespace: str) -> None:

@@ -64,7 +64,15 @@ def test_validate_names_the_place_and_the_spelling(shell: Shell) -> None:
 
 
 def test_a_missing_file_is_a_sentence(shell: Shell) -> None:
-    assert "nowhere.yaml" in shell("validate", "nowhere.yaml", want=2).stderr
+    assert "nowhere.yaml" in shell("run", "nowhere.yaml", want=2).stderr
+
+
+def test_validate_tells_of_every_file_and_of_the_spec_inside_a_wrong_envelope(shell: Shell) -> None:
+    (shell.folder / "wrong.yaml").write_text("kind: TrainingJob\nspec: {roleARN: x}\n")
+    told = shell("validate", "nowhere.yaml", str(shell.folder / "wrong.yaml"), want=1).stdout
+    assert "nowhere.yaml: No such file" in told
+    assert "apiVersion" in told
+    assert "'roleArn' failed to satisfy constraint" in told
 
 
 def test_plan_says_what_would_happen_and_changes_nothing(shell: Shell) -> None:

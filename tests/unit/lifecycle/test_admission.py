@@ -209,3 +209,23 @@ def test_a_notice_is_told_beside_any_number_of_faults() -> None:
     told = admit(wire).problems
     assert [str(p.severity) for p in told if p.code == "volume-size"] == ["notice"]
     assert told[-1].code == "more"
+
+
+def test_a_bare_path_means_nothing_to_a_service() -> None:
+    from trainyard.lifecycle.admission import objections
+    from trainyard.model.spec import TrainingJobSpec
+
+    wire = {
+        "TrainingJobName": "a", "RoleArn": "arn:aws:iam::123456789012:role/x",
+        "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
+        "InputDataConfig": [
+            {"ChannelName": "c", "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "data/"}}}
+        ],
+        "OutputDataConfig": {"S3OutputPath": "models"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    }  # fmt: skip
+    told = objections(TrainingJobSpec.from_wire(wire))
+    assert [problem.path[-1] for problem in told] == ["S3Uri", "S3OutputPath"]
+    wire["OutputDataConfig"] = {"S3OutputPath": "file:///models"}
+    del wire["InputDataConfig"]
+    assert objections(TrainingJobSpec.from_wire(wire)) == ()

@@ -66,6 +66,8 @@ class Collector:
             self._living.pop(uid, None)
             self._waiting |= dict.fromkeys(self._dependents.pop(uid, ()))
             self._waiting |= dict.fromkeys(self._waiters(entry))
+            if entry.key.collection == NAMESPACES:
+                self._waiting[entry.key] = None
         else:
             self._remember(entry)
             self._waiting[entry.key] = None
@@ -97,6 +99,8 @@ class Collector:
     async def _look(self, key: ResourceKey) -> None:
         entry = await self._world.store.get(key)
         kind = self._world.registry.of_collection(key.collection)
+        if entry is None and kind is NAMESPACE:
+            await self._empty_of_all(key.name)
         if entry is None or kind is None:
             return
         if is_dying(entry.body):
@@ -118,13 +122,17 @@ class Collector:
             await self._remove_dependents(kind, entry)
 
     async def _empty_namespace(self, entry: Entry) -> None:
-        name, left = entry.key.name, False
+        if not await self._empty_of_all(entry.key.name):
+            await self._change(NAMESPACE, entry.key, lambda body: {**body, "spec": {**body["spec"], "finalizers": []}})
+
+    async def _empty_of_all(self, namespace: str) -> bool:
+        """Delete what is there, of every kind; whether something is left."""
+        left = False
         for collection in await self._world.store.collections():
             kind = self._world.registry.of_collection(collection)
             if kind is not None and kind.namespaced:
-                left |= await self._empty(kind, name)
-        if not left:
-            await self._change(NAMESPACE, entry.key, lambda body: {**body, "spec": {**body["spec"], "finalizers": []}})
+                left |= await self._empty(kind, namespace)
+        return left
 
     async def _empty_definition(self, entry: Entry) -> None:
         kinds = self._world.registry.defined_by(entry.key.name)

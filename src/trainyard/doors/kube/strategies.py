@@ -38,12 +38,8 @@ def _namespace(body: Body) -> Body:
     labels = {**metadata.get("labels", {}), "kubernetes.io/metadata.name": metadata.get("name", "")}
     phase = "Terminating" if "deletionTimestamp" in metadata else "Active"
     status = {**(body.get("status") or {}), "phase": phase}
-    return {
-        "spec": {"finalizers": ["kubernetes"]},
-        **body,
-        "metadata": {**metadata, "labels": labels},
-        "status": status,
-    }
+    spec = {"finalizers": ["kubernetes"], **(body.get("spec") or {})}  # its content goes before it does
+    return {**body, "spec": spec, "metadata": {**metadata, "labels": labels}, "status": status}
 
 
 def _secret(body: Body) -> Body:
