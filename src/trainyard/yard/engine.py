@@ -73,6 +73,7 @@ class Engine:
         self._unfinished = Unfinished(yard.jobs)
         self._traces: dict[JobKey, Hashable] = {}
         self._rests: dict[JobKey, Rest] = {}
+        self._met: set[JobKey] = set()
         self._schedule_wanted = asyncio.Event()
         self._news_expected = asyncio.Event()
         self.placing = True
@@ -94,6 +95,7 @@ class Engine:
                     task.cancel()
                 self._unfinished = Unfinished(self._yard.jobs)  # whoever leads next knows better
                 self._rests.clear()
+                self._met.clear()
 
     def wake(self, key: JobKey) -> None:
         """Look at a job soon; asking twice is asking once."""
@@ -121,6 +123,7 @@ class Engine:
         """One pass over every unfinished job, for a reader that nobody leads for. Launches nothing."""
         for record in await self.unfinished():
             if record.placed and record.seen:
+                self._met.add(record.key)
                 await self._pass(record.key)
 
     async def _rounds(self) -> None:
@@ -145,6 +148,7 @@ class Engine:
         return rest is not None and rest.holds(record.version, trace, self._yard.clock.now())
 
     def _forget_all_but(self, keys: set[JobKey]) -> None:
+        self._met &= keys
         for gone in self._traces.keys() - keys:
             del self._traces[gone]
             self._rests.pop(gone, None)
@@ -223,10 +227,21 @@ class Engine:
         if moved != record:
             moved = await self._put(moved, record, *decision.events, *told)
             self._schedule_wanted.set()
-        is_behind = moved.placed and await self._scanning.scan(moved) is Reading.BEHIND
+        is_behind = moved.placed and not await self._is_read_on(moved)
         await self._act(moved, decision.action, is_read=is_read)
         if not is_behind and (trace is not None or not moved.placed):
             self._let_rest(moved, trace, decision.action)
+
+    async def _is_read_on(self, record: JobRecord) -> bool:
+        """Read a run's output on; False while there is more.
+
+        At a first look nothing is read yet: whoever takes the lead has seen every run before the first is read on.
+        """
+        if record.key not in self._met:
+            self._met.add(record.key)
+            self.wake(record.key)
+            return False
+        return await self._scanning.scan(record) is not Reading.BEHIND
 
     def _let_rest(self, record: JobRecord, trace: Hashable, action: decide.Action) -> None:
         """After a pass that left nothing to do: no look without a reason, for LONGEST_REST at most."""
