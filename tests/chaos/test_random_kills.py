@@ -7,6 +7,7 @@ process was started with.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.acceptance.jobs import stored
 from tests.acceptance.test_unbreakable import (
     WITNESS,
     _alive,
@@ -138,7 +140,8 @@ class Case:
         told = self.told()
         assert told == sorted(told, key=ORDER.index)
         assert len(told) == len(set(told))
-        with tarfile.open(self.home / "s3" / "out" / "models" / "survivor" / "output" / "model.tar.gz%") as archive:
+        model = stored(self.home, "s3://out/models/survivor/output/model.tar.gz")
+        with tarfile.open(fileobj=io.BytesIO(model)) as archive:
             given = archive.extractfile("given")
             assert given is not None
             assert given.read().decode().split() == [f"{number:03}" for number in range(INPUTS)]
