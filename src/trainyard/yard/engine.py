@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -24,11 +24,11 @@ from trainyard.model.record import JobRecord
 from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import RunOrder, Runtime
 from trainyard.ports.store import JobStore, Ledger
+from trainyard.yard.rests import Rests
 from trainyard.yard.scanning import Reading, Scanning
 from trainyard.yard.unfinished import Unfinished
 
 ROUND = 1.0  # seconds between looks at every unfinished job that may have moved
-LONGEST_REST = 60.0  # seconds until a job is looked at although nothing moved
 FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens and nobody hints
 TOLD_AT_ONCE = 64  # reasons written together: each waits for the disk
 WORKERS = 32  # passes at once: each waits for the store
@@ -48,19 +48,6 @@ class Yard:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """What a pass left: nothing to do while the record's version and the run's trace stay, until `until`."""
-
-    version: int
-    trace: Hashable
-    until: float
-
-    def holds(self, version: int, trace: Hashable, now: float) -> bool:
-        """Whether a look would find the same again."""
-        return (self.version, self.trace) == (version, trace) and now < self.until
-
-
 class Engine:
     """Moves unfinished jobs until nobody runs it any more."""
 
@@ -71,8 +58,7 @@ class Engine:
         self._busy: set[JobKey] = set()
         self._missed: set[JobKey] = set()
         self._unfinished = Unfinished(yard.jobs)
-        self._traces: dict[JobKey, Hashable] = {}
-        self._rests: dict[JobKey, Rest] = {}
+        self._rests = Rests(yard.runtime, yard.clock)
         self._met: set[JobKey] = set()
         self._schedule_wanted = asyncio.Event()
         self._news_expected = asyncio.Event()
@@ -94,7 +80,7 @@ class Engine:
                 for task in tasks:
                     task.cancel()
                 self._unfinished = Unfinished(self._yard.jobs)  # whoever leads next knows better
-                self._rests.clear()
+                self._rests.forget()
                 self._met.clear()
 
     def wake(self, key: JobKey) -> None:
@@ -137,21 +123,8 @@ class Engine:
         """Have a look at every unfinished job that is not known to be as it was at the last one."""
         await self._unfinished.compare()
         records = self._unfinished.records()
-        traces = await self._yard.runtime.traces([record.run for record in records if record.placed])
-        self._forget_all_but({record.key for record in records})
-        moved = [record for record in records if not self._rests_still(record, traces.get(record.run))]
-        self._traces.update((record.key, traces.get(record.run)) for record in moved)
-        self._wake_all(moved)
-
-    def _rests_still(self, record: JobRecord, trace: Hashable) -> bool:
-        rest = self._rests.get(record.key)
-        return rest is not None and rest.holds(record.version, trace, self._yard.clock.now())
-
-    def _forget_all_but(self, keys: set[JobKey]) -> None:
-        self._met &= keys
-        for gone in self._traces.keys() - keys:
-            del self._traces[gone]
-            self._rests.pop(gone, None)
+        self._met &= {record.key for record in records}
+        self._wake_all(await self._rests.disturbed(records))
 
     async def _follow_feed(self) -> None:
         position = await self._yard.jobs.revision()
@@ -209,8 +182,7 @@ class Engine:
             later(BUG_PAUSE, self.wake, key)
 
     async def _pass(self, key: JobKey) -> None:
-        trace = self._traces.get(key)  # of before the look
-        self._rests.pop(key, None)
+        trace = self._rests.end(key)
         record = await self._yard.jobs.get(key)
         if record is None:
             return
@@ -229,8 +201,8 @@ class Engine:
             self._schedule_wanted.set()
         is_behind = moved.placed and not await self._is_read_on(moved)
         await self._act(moved, decision.action, is_read=is_read)
-        if not is_behind and (trace is not None or not moved.placed):
-            self._let_rest(moved, trace, decision.action)
+        if not is_behind:
+            self._rests.begin(moved, trace, decision.action)
 
     async def _is_read_on(self, record: JobRecord) -> bool:
         """Read a run's output on; False while there is more.
@@ -242,17 +214,6 @@ class Engine:
             self.wake(record.key)
             return False
         return await self._scanning.scan(record) is not Reading.BEHIND
-
-    def _let_rest(self, record: JobRecord, trace: Hashable, action: decide.Action) -> None:
-        """After a pass that left nothing to do: no look without a reason, for LONGEST_REST at most."""
-        rested = self._yard.clock.now() + LONGEST_REST
-        match action:
-            case decide.Nothing(at):
-                self._rests[record.key] = Rest(record.version, trace, rested if at is None else min(at, rested))
-            case decide.Stop():
-                self._rests[record.key] = Rest(record.version, trace, rested)
-            case _:
-                pass
 
     async def _act(self, record: JobRecord, action: decide.Action, *, is_read: bool) -> None:
         match action:
