@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ from trainyard.model.spec import TrainingJobSpec
 from trainyard.resource.sentences import SENTENCES
 
 VALUES_SHOWN = 12
+_INDEX = re.compile(r"\[(\d*|\*)\]$")  # as in inputDataConfig[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def field_of(text: str) -> Field:
 
 
 def _steps(text: str) -> list[str]:
-    given = [step.removesuffix("[]") for step in text.split(".") if step]
+    given = [_INDEX.sub("", step) for step in text.split(".") if step]
     return given[1:] if given[:1] == ["spec"] else given
 
 

@@ -19,7 +19,7 @@ from trainyard.wiring.session import Jobs
 @click.command("metrics")
 @on_option
 @click.argument("name", type=JOB)
-@click.option("--metric", metavar="TEXT", help="Only this one.")
+@click.argument("metric", required=False)
 @click.option("--host", is_flag=True, help="Also what the host used.")
 @click.option("--since", type=AGE, metavar="AGE", help="Only points not older than this.")
 @click.option("--plot", "plotted", is_flag=True, help="Draw each one over time.")
@@ -27,7 +27,7 @@ from trainyard.wiring.session import Jobs
 def metrics_command(
     name: str, metric: str | None, since: float | None, form: str, *, host: bool, plotted: bool
 ) -> None:
-    """Show a job's metrics: last, least and greatest value, and their course."""
+    """Show a job's metrics, or one METRIC: last, least and greatest value, and their course."""
     after = None if since is None else SystemClock().now() - since
 
     async def fetch(session: Jobs) -> Sequence[Series]:

@@ -319,7 +319,7 @@ def test_logs_by_count_age_and_time(done: Shell) -> None:
 
 
 def test_metrics_show_their_course(done: Shell) -> None:
-    _, row = done("metrics", "good", "--metric", "loss").stdout.splitlines()
+    _, row = done("metrics", "good", "loss").stdout.splitlines()
     assert row.split() == ["loss", "-", "3", "0.1", "0.1", "0.9", "█▅▁"]
     series = json.loads(done("metrics", "good", "-o", "json").stdout)
     assert [value for _, value in series[0]["points"]] == [0.9, 0.5, 0.1]

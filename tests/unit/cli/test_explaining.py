@@ -27,6 +27,11 @@ def test_both_spellings_are_taken(field: str) -> None:
     assert "ResourceConfig" in told(field)
 
 
+@pytest.mark.parametrize("index", ["", "[]", "[0]", "[12]", "[*]"])
+def test_a_member_of_a_list_may_be_given_by_its_place(index: str) -> None:
+    assert field_of(f"inputDataConfig{index}.dataSource").steps == ("InputDataConfig", "DataSource")
+
+
 def test_a_field_tells_type_limits_spellings_and_verdicts() -> None:
     text = told("spec.inputDataConfig.dataSource.s3DataSource.s3URI")
     assert "InputDataConfig.DataSource.S3DataSource.S3Uri" in text
