@@ -19,14 +19,20 @@ from tests.fakes.yard import SCOPE, TestYard, a_running_yard
 
 from trainyard.access.guard import Loopback
 from trainyard.access.keys import Key
+from trainyard.access.seals import Seals
+from trainyard.access.sessions import Sessions
 from trainyard.doors.aws.front import Door, Front
 from trainyard.doors.aws.identity import Identities
+from trainyard.doors.ecr.door import ecr_door
+from trainyard.doors.iam.door import Question, Roles, iam_door
 from trainyard.doors.sagemaker.door import sagemaker_door
-from trainyard.doors.sts.door import sts_door
+from trainyard.doors.sts.door import Assuming, sts_door
 from trainyard.kit.clock import SystemClock
+from trainyard.model.arn import role_arn
 from trainyard.model.keys import Scope
 from trainyard.ports.service import TrainingService
 
+SEALS = Seals(lambda: b"k" * 32)  # of all servers
 DEADLINE = 20.0  # seconds for anything that must happen
 T = TypeVar("T")
 
@@ -106,11 +112,29 @@ def _front(service: TrainingService, keys: dict[str, Key], *, verifies: bool) ->
         return service if scope == SCOPE else _Elsewhere(scope, service)  # type: ignore[return-value]
 
     clock = SystemClock()
-    doors: dict[str, Door] = {"sagemaker": sagemaker_door(service_of, clock.now), "sts": sts_door()}
-    identities = Identities(keys=keys.get, home=SCOPE, verifies=verifies)
+    sessions = Sessions(SEALS, clock.now)
+    doors: dict[str, Door] = {
+        "sagemaker": sagemaker_door(service_of, clock.now),
+        "sts": sts_door(Assuming(sessions, lambda role: not role.endswith("/nobody"))),
+        "iam": iam_door(_roles()),
+        "ecr": ecr_door(clock.now, lambda call, _until: f"password of {call.scope.account}"),
+    }
+    identities = Identities(keys=keys.get, home=SCOPE, verifies=verifies, sessions=sessions)
     return Front(
         doors=doors, streams={}, identities=identities, judge=Loopback(), now=clock.now,
         new_id=lambda: str(uuid.uuid4()),
+    )  # fmt: skip
+
+
+def _roles() -> Roles:
+    """Every role but `nobody`; of one bucket none may write anything."""
+
+    async def allows(question: Question) -> bool:
+        return not (question.action == "s3:PutObject" and question.resource.startswith("arn:aws:s3:::others"))
+
+    return Roles(
+        arn_of=lambda name, scope: None if name == "nobody" else role_arn(scope.region, scope.account, name),
+        knows=lambda arn: not arn.endswith("/nobody"), allows=allows, since=lambda: 1_767_229_323.0,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx2
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -193,10 +195,13 @@ def test_beyond_loopback_the_key_says_who_asks_and_what_he_may(tmp_path: Path, e
     with serving(tmp_path, *options, "--trust-submitters", settings=KEYS) as served:
         port = json.loads((served.home / "aws.json").read_text())["url"].rpartition(":")[2]
 
-        def client(key: str, secret: str, region: str = "eu-north-1") -> Any:
+        def client(
+            key: str, secret: str, region: str = "eu-north-1", service: Any = "sagemaker", token: str | None = None
+        ) -> Any:
             return boto3.client(
-                "sagemaker", endpoint_url=f"https://127.0.0.1:{port}", verify=str(afar.ca), region_name=region,
-                aws_access_key_id=key, aws_secret_access_key=secret, config=Config(retries={"max_attempts": 1}),
+                service, endpoint_url=f"https://127.0.0.1:{port}", verify=str(afar.ca), region_name=region,
+                aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token,
+                config=Config(retries={"max_attempts": 1}),
             )  # fmt: skip
 
         def code(call: Any, **members: Any) -> str:
@@ -217,6 +222,20 @@ def test_beyond_loopback_the_key_says_who_asks_and_what_he_may(tmp_path: Path, e
         elsewhere = client("AKIAWRITER", "writer-secret", region="us-east-1")
         assert code(elsewhere.list_training_jobs) == "InvalidSignatureException"
         writer.stop_training_job(TrainingJobName="afar")
+        keys = client("AKIAWRITER", "writer-secret", service="sts").assume_role(
+            RoleArn="arn:aws:iam::123456789012:role/trainer", RoleSessionName="anna"
+        )["Credentials"]
+        role = {"key": keys["AccessKeyId"], "secret": keys["SecretAccessKey"], "token": keys["SessionToken"]}
+        assert client(**role).describe_training_job(TrainingJobName="afar")["TrainingJobArn"] == arn
+        objects = client(**role, service="s3")
+        objects.create_bucket(Bucket="of-the-role", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})
+        objects.put_object(Bucket="of-the-role", Key="a", Body=b"x")
+        url = objects.generate_presigned_url("get_object", {"Bucket": "of-the-role", "Key": "a"})
+        assert httpx2.get(url, verify=ssl.create_default_context(cafile=afar.ca)).content == b"x"
+        assert code(client(**{**role, "token": "x"}, service="s3").list_buckets) == "InvalidAccessKeyId"
+        found = client(**role, service="iam", region="eu-north-1").get_role(RoleName="trainer")["Role"]["Arn"]
+        assert found == "arn:aws:iam::123456789012:role/trainer"
+    assert keys["SecretAccessKey"] not in served.log.read_text()
     assert "secret" not in served.log.read_text()
 
 

@@ -14,12 +14,14 @@ class Key:
     account : whose jobs and objects its holder sees, and nobody else's.
     region  : the one region that it is good for; "" for all.
     reads_only : its holder may look and change nothing.
+    session : the role that its holder acts as (its ARN), and the session's name; None for keys that do not end.
     """
 
     secret: str = field(repr=False)
     account: str
     region: str = ""
     reads_only: bool = False
+    session: tuple[str, str] | None = None
 
 
 KeyOf = Callable[[str], Key | None]

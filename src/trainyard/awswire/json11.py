@@ -81,6 +81,7 @@ _CODES = {
     Fault.UNSUPPORTED: "IncompleteSignatureException",
     Fault.MALFORMED: "IncompleteSignatureException",
     Fault.UNKNOWN_KEY: "UnrecognizedClientException",
+    Fault.EXPIRED_KEY: "ExpiredTokenException",
 }
 
 

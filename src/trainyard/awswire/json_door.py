@@ -69,8 +69,8 @@ class JsonDoor:
         return operation
 
 
-def not_authorized(call: Call, action: str) -> str:
+def not_authorized(call: Call, action: str, resource: str = "") -> str:
     """The text of a refused permission."""
-    user = f"arn:aws:iam::{call.scope.account}:user/{call.caller}"
+    on = f" on resource: {resource}" if resource else ""
     why = f"because no identity-based policy allows the {action} action"
-    return f"User: {user} is not authorized to perform: {action} {why}"
+    return f"User: {call.principal} is not authorized to perform: {action}{on} {why}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -13,13 +15,14 @@ from trainyard.awswire.sigv4 import Fault, SignatureRefused
 
 MOST_FIELDS = 10_000
 Form = Mapping[str, str]
-Members = Mapping[str, str]
+Member = str | bool | Mapping[str, "Member"] | Sequence["Member"]
+Members = Mapping[str, Member]
 Run = Callable[[Call, Form], Awaitable[Members]]
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action: from the form's fields to the texts of the result."""
+    """One action: from the form's fields to the members of the result. A list's entries are called `member`."""
 
     run: Run
     writes: bool = False
@@ -85,6 +88,7 @@ _CODES = {
     Fault.UNSUPPORTED: ("IncompleteSignature", 400),
     Fault.MALFORMED: ("IncompleteSignature", 400),
     Fault.UNKNOWN_KEY: ("InvalidClientTokenId", 403),
+    Fault.EXPIRED_KEY: ("ExpiredToken", 403),
 }
 
 
@@ -103,6 +107,43 @@ def _form(call: Call, body: bytes) -> Form:
         raise Refusal("MalformedQueryString", "The request's form cannot be read.") from None
 
 
-def _element(name: str, text: str) -> str:
-    sound = "".join(letter for letter in text if letter >= " " or letter in "\t\n")
-    return f"<{name}>{escape(sound)}</{name}>"
+def listed(form: Form, name: str) -> list[str]:
+    """The texts of a list of the form: `NAME.member.1` and on."""
+    numbered = re.compile(re.escape(name) + r"\.member\.([0-9]{1,9})")
+    found = ((numbered.fullmatch(key), text) for key, text in form.items())
+    return [text for _, text in sorted((int(match[1]), text) for match, text in found if match)]
+
+
+def moment(at: float) -> str:
+    """A time (epoch seconds), to the second."""
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def invalid(member: str, value: str, constraint: str) -> Refusal:
+    """What services of this protocol say of a member that breaks its rule."""
+    text = f"1 validation error detected: Value '{value[:256]}' at '{member}' failed to satisfy constraint: "
+    return Refusal("ValidationError", f"{text}Member must {constraint}")
+
+
+def required(form: Form, name: str) -> str:
+    """A member that must be there. Raises Refusal."""
+    if not form.get(name):
+        text = (
+            f"1 validation error detected: Value null at '{name[0].lower()}{name[1:]}' failed to satisfy constraint: "
+        )
+        raise Refusal("ValidationError", f"{text}Member must not be null")
+    return form[name]
+
+
+def _element(name: str, member: Member) -> str:
+    return f"<{name}>{_content(member)}</{name}>"
+
+
+def _content(member: Member) -> str:
+    if isinstance(member, bool):
+        return str(member).lower()
+    if isinstance(member, str):
+        return escape("".join(letter for letter in member if letter >= " " or letter in "\t\n"))
+    if isinstance(member, Mapping):
+        return "".join(_element(name, inner) for name, inner in member.items())
+    return "".join(_element("member", inner) for inner in member)

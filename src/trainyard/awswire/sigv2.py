@@ -28,11 +28,12 @@ _PARTS = ("AWSAccessKeyId", "Signature", "Expires")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presigned:
-    """A signature taken apart. expires: seconds since the epoch."""
+    """A signature taken apart. expires: seconds since the epoch. session: the token of temporary credentials."""
 
     access_key: str
     signature: str
     expires: int
+    session: str | None = None
 
     def scope(self, region: str) -> CredentialScope:
         """As a signature of version 4 has it; this one is bound to no day and no region."""
@@ -49,7 +50,10 @@ def read(request: RawRequest) -> Presigned | None:
             Fault.MALFORMED,
             "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters",
         )
-    return Presigned(access_key=query["AWSAccessKeyId"], signature=query["Signature"], expires=int(query["Expires"]))
+    return Presigned(
+        access_key=query["AWSAccessKeyId"], signature=query["Signature"], expires=int(query["Expires"]),
+        session=query.get("x-amz-security-token"),
+    )  # fmt: skip
 
 
 def check_time(presigned: Presigned, now: float) -> None:

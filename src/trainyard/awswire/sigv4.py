@@ -46,6 +46,7 @@ class Fault(StrEnum):
     UNSUPPORTED = "unsupported"  # another algorithm, or another way to send the payload
     MALFORMED = "malformed"
     UNKNOWN_KEY = "unknown-key"  # for whoever knows the keys
+    EXPIRED_KEY = "expired-key"  # a temporary one whose time is over
     SCOPE = "scope"  # signed for another day, region or service
     HEADERS = "headers"  # a header that must be signed is not
     SKEWED = "skewed"

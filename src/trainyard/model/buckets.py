@@ -48,6 +48,18 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Whose buckets are reached: those of one account. takes_unowned: and those that no account made."""
+
+    account: str
+    takes_unowned: bool = True
+
+    def owns(self, bucket: Bucket) -> bool:
+        """Whether a bucket is his."""
+        return bucket.owner == self.account or (self.takes_unowned and not bucket.owner)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is kept with an object.
 

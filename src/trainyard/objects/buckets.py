@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.kit.clock import SystemClock
-from trainyard.model.errors import ValidationRefused
+from trainyard.model.buckets import Tenant
+from trainyard.model.errors import ObjectRefused, ValidationRefused
 from trainyard.objects.embedded.bucket import EmbeddedBucket
 from trainyard.objects.embedded.store import EmbeddedStore
 from trainyard.objects.folders import FolderStore
@@ -81,6 +82,16 @@ class Buckets:
         """Where a bucket is that is not in the embedded store, in words; None for one that is, or would be."""
         route = self._routes.get(bucket, self._default)
         return None if route.embedded is not None else self.place_of(f"s3://{bucket}/")
+
+    async def admits(self, bucket: str, tenant: Tenant, *, has_keys: bool) -> bool:
+        """Whether a bucket may be written to for a tenant, with keys or without. One that is not there is made."""
+        route = self._routes.get(bucket, self._default)
+        if route.embedded is None:
+            return route.folder is not None or bool(route.credentials) or has_keys
+        try:
+            return tenant.owns(await self.embedded(route.embedded).bucket(bucket))
+        except ObjectRefused:
+            return True
 
     async def list(self, uri: str) -> AsyncIterator[ObjectInfo]:
         """Objects under a prefix."""

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -15,18 +15,26 @@ import orjson
 from trainyard.access import peers
 from trainyard.access.guard import Judge, Loopback
 from trainyard.access.keys import Key
-from trainyard.doors.aws.front import Front, signer
+from trainyard.access.seals import Seals
+from trainyard.access.sessions import Sessions
+from trainyard.awswire.calls import Call
+from trainyard.doors.aws.front import Door, Front, signer
 from trainyard.doors.aws.identity import Identities
+from trainyard.doors.ecr.door import ecr_door
+from trainyard.doors.iam import door as iam
 from trainyard.doors.sagemaker.door import sagemaker_door
-from trainyard.doors.sts.door import sts_door
+from trainyard.doors.sts.door import Assuming, sts_door
 from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
+from trainyard.kit.masterkey import master_key
 from trainyard.model.errors import TrainyardError
 from trainyard.model.keys import Scope
 from trainyard.wiring import s3
 from trainyard.wiring.answering import answering
 from trainyard.wiring.home import Home
 from trainyard.wiring.listeners import DEFAULT_AWS_PORT, AwsListener
+from trainyard.wiring.permissions import Permissions
+from trainyard.wiring.roles import roles_of
 from trainyard.wiring.session import Session
 from trainyard.wiring.settings import Settings
 from trainyard.wiring.sockets import tcp_listener, url_of
@@ -46,22 +54,45 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
         _require_safe(where, keys, session.home)
     clock = SystemClock()
     judge: Judge = Loopback() if local else signer  # beyond loopback the signature is the judge
+    sessions = sessions_of(session.home)
     async with s3.s3_door(session, for_owner=local) as objects:
         front = Front(
-            doors={
-                "sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), clock.now),
-                "sts": sts_door(),
-            },
+            doors=doors_of(session, sessions),
             streams={"s3": (objects, s3.LIMITS)},
             identities=Identities(
-                keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local
+                keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local,
+                sessions=sessions,
             ),
             judge=judge,
             now=clock.now,
             new_id=lambda: str(uuid.uuid4()),
-        )
+        )  # fmt: skip
         async with _listening(front, session, where) as url:
             yield url
+
+
+def sessions_of(home: Home) -> Sessions:
+    """Temporary keys of a home: those that one of its processes gave out, all know."""
+    return Sessions(Seals(partial(master_key, home.session_key)), SystemClock().now)
+
+
+def doors_of(session: Session, sessions: Sessions) -> dict[str, Door]:
+    """The doors of whole bodies, by their services' signing names."""
+    now, roles = SystemClock().now, roles_of(session.settings)
+
+    def password(call: Call, until: float) -> str:
+        return sessions.seals.seal("registry", {"account": call.scope.account, "until": until})
+
+    known = iam.Roles(
+        arn_of=roles.arn_of, knows=roles.knows, allows=Permissions(roles, session.objects).allows,
+        since=lambda: session.home.settings.stat().st_mtime,
+    )  # fmt: skip
+    return {
+        "sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), now),
+        "sts": sts_door(Assuming(sessions, roles.knows)),
+        "iam": iam.iam_door(known),
+        "ecr": ecr_door(now, password),
+    }
 
 
 @asynccontextmanager

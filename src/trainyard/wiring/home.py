@@ -69,6 +69,11 @@ class Home:
         return self.path / "tokens.json"
 
     @property
+    def session_key(self) -> Path:
+        """What seals temporary keys and the tokens of jobs."""
+        return self.path / "session.key"
+
+    @property
     def server_lock(self) -> Path:
         """Held by the home's one `serve`, whose process number stands in it."""
         return self.path / "serve.lock"

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainyard.model import arn as arns
+from trainyard.model.keys import Scope
 from trainyard.model.problems import Problem
 from trainyard.runtimes.local.credentials import Credentials, RoleUnusable
+from trainyard.wiring.settings import Settings
 
 OURS = "trainyard-local"  # the role that our own commands write into requests: known, and without credentials
 _WRITTEN = {"access_key_id": "access_key", "secret_access_key": "secret_key", "session_token": "session_token"}
@@ -47,6 +50,23 @@ class Roles:
             return ()
         return (f"The role {arn} has no table under [roles] in trainyard.toml: the job has no AWS credentials.",)
 
+    def knows(self, arn: str) -> bool:
+        """Whether a job may name this role."""
+        return self._table(arn) is not None or not self.refuse_unknown
+
+    def has_keys(self, arn: str) -> bool:
+        """Whether settings promise keys for it."""
+        return bool((self._table(arn) or {}).keys() & {"access_key", "profile"})
+
+    def arn_of(self, name: str, scope: Scope) -> str | None:
+        """The role of that name in an account; None where settings know none and refuse what they do not know."""
+        for arn in self.tables:
+            parts = arns.role_of(arn)
+            if parts is not None and (parts[0], parts[2]) == (scope.account, name):
+                return arn
+        arn = arns.role_arn(scope.region, scope.account, name)
+        return arn if self.knows(arn) else None
+
     def credentials(self, arn: str | None) -> Credentials:
         """The role's keys, now. Raises RoleUnusable where its profile has none to give."""
         table = self._table(arn) or {}
@@ -61,6 +81,11 @@ class Roles:
         whole = arn or ""
         name = whole.rpartition("/")[2]
         return self.tables.get(whole) or self.tables.get(name) or ({} if name == OURS else None)
+
+
+def roles_of(settings: Settings) -> Roles:
+    """The roles of a home."""
+    return Roles(tables=settings.roles, refuse_unknown=settings.unknown_role == "refuse")
 
 
 def _profile(name: str) -> Mapping[str, str]:

@@ -35,7 +35,7 @@ from trainyard.stores.sqlite.store import SqliteJobStore
 from trainyard.wiring import leadership, networks
 from trainyard.wiring.catalogue import Alias, Catalogue, Program
 from trainyard.wiring.home import Home
-from trainyard.wiring.roles import Roles
+from trainyard.wiring.roles import Roles, roles_of
 from trainyard.wiring.settings import Settings, load
 from trainyard.yard.engine import Engine, Yard
 from trainyard.yard.preflight import Preflight
@@ -189,7 +189,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
     buckets = _buckets(home, settings)
     closing.callback(buckets.close)
     catalogue = _catalogue(settings)
-    roles = Roles(tables=settings.roles, refuse_unknown=settings.unknown_role == "refuse")
+    roles = roles_of(settings)
     runtime = LocalRuntime(
         LocalOptions(
             attempts=home.attempts, poke_socket=home.poke_socket, capacity=_capacity(settings),

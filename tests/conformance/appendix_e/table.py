@@ -117,7 +117,7 @@ CASES = (
     Case(4, "the SDK's fit with logs runs to its end", _SDK),
     Case(5, "the SDK's fit without logs does too", _SDK),
     Case(6, "a job that nobody waited for can be attached to", _SDK),
-    Case(7, "the SDK's third version trains", _door("the SDK as a judge", "SimulatePrincipalPolicy", door="iam")),
+    Case(7, "the SDK's third version trains", _SDK),
     Case(8, "the waiter sees a job's end"),
     Case(9, "an operation that nobody knows is refused at once"),
     Case(10, "any key signs"),

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from trainyard.access.callers import Caller, Role
 from trainyard.access.guard import Denied, Guard, Judge, Limits
+from trainyard.access.keys import Key
 from trainyard.awswire import json11, sigv2
 from trainyard.awswire.calls import Answer, Call, Refusal
 from trainyard.awswire.sigv4 import Claim, RawRequest, SignatureRefused, check_time, read, verify
@@ -150,13 +151,13 @@ class Front:
         if arrival.presigned is not None:
             return self._let_in_presigned(call, arrival.presigned)
         claim = arrival.claim
-        identity = self.identities.of(None if claim is None else claim.scope)
         if claim is None:
-            return replace(call, scope=identity.scope)
+            return replace(call, scope=self.identities.of(None).scope)
+        identity = self.identities.of(claim.scope, claim.session)
         key = identity.key
         if key is not None:
             seed = verify(call.request, claim, key.secret, self.now(), body_hash)
-            known = replace(call, seed=seed, reads_only=key.reads_only)
+            known = _known(replace(call, seed=seed), key)
         else:
             known = call
             if claim.is_presigned:  # whoever made it, it says itself when it ends
@@ -164,14 +165,14 @@ class Front:
         return replace(known, scope=identity.scope, caller=claim.scope.access_key, claim=claim)
 
     def _let_in_presigned(self, call: Call, presigned: sigv2.Presigned) -> Call:
-        identity = self.identities.of(presigned.scope(self.identities.home.region))
+        identity = self.identities.of(presigned.scope(self.identities.home.region), presigned.session)
         key = identity.key
         if key is None:
             sigv2.check_time(presigned, self.now())
         else:
             sigv2.verify(call.request, presigned, key.secret, self.now())
-        reads_only = key is not None and key.reads_only
-        return replace(call, scope=identity.scope, caller=presigned.access_key, reads_only=reads_only)
+        known = replace(call, scope=identity.scope, caller=presigned.access_key)
+        return known if key is None else _known(known, key)
 
     async def _answer(self, call: Call, body: bytes) -> Answer:
         door = self.doors.get(call.service)
@@ -189,6 +190,11 @@ class Front:
             return door.refuse(call, error)
         plain = error if isinstance(error, Refusal) else json11.signature_refusal(error)
         return json11.refusal(plain, call.request_id)
+
+
+def _known(call: Call, key: Key) -> Call:
+    """The call, with what its key says of the caller."""
+    return replace(call, reads_only=key.reads_only, region=key.region, session=key.session)
 
 
 _BUG = "The request processing has failed because of an unknown error, exception or failure."

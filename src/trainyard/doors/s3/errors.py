@@ -19,6 +19,7 @@ ERRORS = {
     "BucketNotEmpty": (409, "The bucket you tried to delete is not empty"),
     "EntityTooLarge": (400, "Your proposed upload exceeds the maximum allowed size"),
     "EntityTooSmall": (400, "Your proposed upload is smaller than the minimum allowed size"),
+    "ExpiredToken": (400, "The provided token has expired."),
     "IllegalLocationConstraintException": (
         400,
         "The location constraint is incompatible for the region specific endpoint this request was sent to.",
@@ -110,6 +111,7 @@ _CODES = {
     Fault.UNSUPPORTED: "InvalidRequest",
     Fault.AMBIGUOUS: "InvalidArgument",
     Fault.UNKNOWN_KEY: "InvalidAccessKeyId",
+    Fault.EXPIRED_KEY: "ExpiredToken",
     Fault.SKEWED: "RequestTimeTooSkewed",
     Fault.PAYLOAD: "XAmzContentSHA256Mismatch",
     Fault.MISMATCH: "SignatureDoesNotMatch",

@@ -1,1 +1,1 @@
-"""STS, as far as training clients go: it tells who asks."""
+"""STS, as far as training clients go: it tells who asks, and gives out the keys of roles."""

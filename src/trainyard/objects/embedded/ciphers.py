@@ -7,16 +7,12 @@ key of its key service, or the store's own). It guards copies of the store's fil
 
 from __future__ import annotations
 
-import os
 import secrets
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from trainyard.kit import atomic
+from trainyard.kit.masterkey import master_key
 from trainyard.model.errors import TrainyardError, Unsupported
-
-_SIZE = 32  # bytes of a key
 
 
 def new_cipher(label: str) -> str:
@@ -43,21 +39,8 @@ class Ciphers:
 
     def _secret(self) -> bytes:
         if not self._master:
-            with suppress(FileExistsError):
-                self._make()
-            self._master = self._path.read_bytes()
-        if len(self._master) != _SIZE:
-            raise TrainyardError(f"{self._path} is no key of {_SIZE} bytes; put the store's own back.")
+            try:
+                self._master = master_key(self._path)
+            except ValueError as error:
+                raise TrainyardError(f"{error}; put the store's own back.") from error
         return self._master
-
-    def _make(self) -> None:
-        """Raises FileExistsError where there is one: whoever is first makes it, whole."""
-        if self._path.exists():
-            raise FileExistsError
-        draft = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
-        try:
-            atomic.write_bytes(draft, secrets.token_bytes(_SIZE), mode=0o600)
-            os.link(draft, self._path)
-            atomic.sync_folder(self._path.parent)
-        finally:
-            draft.unlink(missing_ok=True)
