@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import socket
 import threading
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import boto3
-import uvicorn
 from botocore.config import Config
 from tests.fakes.yard import SCOPE, TestYard, a_running_yard
 
@@ -31,6 +29,8 @@ from trainyard.kit.clock import SystemClock
 from trainyard.model.arn import role_arn
 from trainyard.model.keys import Scope
 from trainyard.ports.service import TrainingService
+from trainyard.wiring.answering import answering
+from trainyard.wiring.sockets import tcp_listener
 
 SEALS = Seals(lambda: b"k" * 32)  # of all servers
 DEADLINE = 20.0  # seconds for anything that must happen
@@ -74,27 +74,19 @@ def an_aws_server(
     wrap: Callable[[TrainingService], TrainingService] = lambda service: service,
 ) -> Iterator[AwsServer]:  # fmt: skip
     """The doors on a loopback port, in a thread with a loop of its own, for as long as the block lasts."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
     ready, made = threading.Event(), {}
 
     async def serve() -> None:
         stop = asyncio.Event()
         async with a_running_yard() as yard:
             front = _front(wrap(yard.service), keys or {}, verifies=verifies)
-            config = uvicorn.Config(front.app(), log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
-            server = uvicorn.Server(config)
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            while not server.started:
-                await asyncio.sleep(0.005)
             loop = asyncio.get_running_loop()
-            made.update(yard=yard, loop=loop, stop=lambda: loop.call_soon_threadsafe(stop.set))
-            ready.set()
-            await stop.wait()
-            server.should_exit = True
-            await serving
+            async with answering(front.app(), listener, grace=1.0):
+                made.update(yard=yard, loop=loop, stop=lambda: loop.call_soon_threadsafe(stop.set))
+                ready.set()
+                await stop.wait()
 
-    with closing(listener):
+    with tcp_listener("127.0.0.1", 0, usual=0, option="") as listener:
         thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         thread.start()
         assert ready.wait(DEADLINE), "the doors did not open"

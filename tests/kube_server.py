@@ -8,20 +8,18 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import socket
 import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import uvicorn
 
 from trainyard.doors.kube.app import KubeDoor
 from trainyard.doors.kube.registry import Registry
@@ -29,6 +27,8 @@ from trainyard.doors.kube.world import Hook, World
 from trainyard.ports.resources import ResourceStore
 from trainyard.resource.crd import Validation, definition
 from trainyard.stores.memory.resources import MemoryResourceStore
+from trainyard.wiring.answering import answering
+from trainyard.wiring.sockets import tcp_listener
 
 VARIABLE = "TRAINYARD_TEST_KUBECONFIG"
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
@@ -70,28 +70,17 @@ def a_kube_server(
 
     A memory store is made inside that thread unless one is given.
     """
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
     ready, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
         door = KubeDoor(a_world(store or MemoryResourceStore(), hooks))
-        server = uvicorn.Server(
-            uvicorn.Config(door, http="h11", log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
-        )
-        async with door.running():
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            while not server.started:
-                await asyncio.sleep(0.005)
+        async with door.running(), answering(door, listener, grace=1.0):
             ready.set()
-            while not stop.is_set() and not serving.done():
+            while not stop.is_set():
                 await asyncio.sleep(0.02)
             door.end_watches()
-            server.should_exit = True
-            await serving
 
-    with closing(listener):
+    with tcp_listener("127.0.0.1", port, usual=port, option="") as listener:
         thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         thread.start()
         assert ready.wait(DEADLINE), "the door did not start"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import uvicorn
 from botocore.config import Config
 from starlette.types import ASGIApp
 
@@ -25,7 +24,9 @@ from trainyard.doors.s3.world import World
 from trainyard.kit.clock import SystemClock
 from trainyard.model.keys import Scope
 from trainyard.objects.embedded.store import EmbeddedStore
+from trainyard.wiring.answering import answering
 from trainyard.wiring.s3 import LIMITS
+from trainyard.wiring.sockets import tcp_listener, url_of
 
 HOME = Scope("000000000000", "us-east-1")
 KEYS = {
@@ -75,19 +76,24 @@ def s3_server(root: Path, *, verifies: bool = True) -> Iterator[S3Server]:
 
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
-    """An application on a free port of loopback; its URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off", server_header=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    deadline = time.monotonic() + DEADLINE
-    while not server.started:
-        assert thread.is_alive()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE)
+    """An application on a free port of loopback, served as `trainyard serve` serves it; its URL."""
+    ready, made = threading.Event(), {}
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with answering(app, listener, grace=1.0):
+            loop = asyncio.get_running_loop()
+            made["stop"] = lambda: loop.call_soon_threadsafe(stop.set)
+            ready.set()
+            await stop.wait()
+
+    with tcp_listener("127.0.0.1", 0, usual=0, option="") as listener:
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+        thread.start()
+        assert ready.wait(DEADLINE), "the door did not open"
+        try:
+            yield url_of("127.0.0.1", listener, secure=False)
+        finally:
+            made["stop"]()
+            thread.join(DEADLINE)
+            assert not thread.is_alive(), "the door did not close"

@@ -1,54 +1,90 @@
-"""HTTP connections whose request lines and headers arrive in time, or that are closed.
+"""HTTP connections that keep to bounds below any application: of time, and of bytes that nothing comes of.
 
-uvicorn limits how long a connection may be idle between requests, not how long a request may take to begin: a client
-that sends one byte of a header now and then would keep its connection for ever.
+llhttp (through httptools and uvicorn's own protocol) reads the bytes, at a third of the processor time of h11
+(docs/decisions/0016-http-for-one-server.md). It bounds neither: a client that sends one byte of a header now and then
+would keep its connection for ever, and one that sends a header without an end would fill the memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from trainyard.access.guard import CONNECTION
+from trainyard.access.guard import CONNECTION, LARGEST_HEADERS
 
 HEADERS_WITHIN = 20.0  # seconds
+LONGEST_BARREN = LARGEST_HEADERS  # bytes of a head, a trailer or a chunk's extensions that are not whole
 
 
-class PunctualProtocol(H11Protocol):
-    """uvicorn's own protocol with a clock for the headers; give it to `uvicorn.Config(http=…)`."""
+class PunctualProtocol(HttpToolsProtocol):
+    """uvicorn's own protocol with bounds; give it to `uvicorn.Config(http=…)`.
+
+    A request's line and headers are whole within `headers_within` seconds, or its connection is closed without a word.
+    Of what is sent, LONGEST_BARREN bytes (and what one reading of the socket brings) may pass without a whole head, a
+    piece of body or a request's end. Trailing headers are none of an application's.
+    """
 
     headers_within = HEADERS_WITHIN
     _late: asyncio.TimerHandle | None = None
+    _barren = 0
+    _in_head = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is here: its first request is awaited."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, CONNECTION: {}}
-        self._late = self.loop.call_later(self.headers_within, transport.abort)
+        self._keep_time()
 
     def data_received(self, data: bytes) -> None:
         """More has come."""
+        self._barren += len(data)
         super().data_received(data)
+        if self._barren > LONGEST_BARREN and not self.transport.is_closing():
+            self._refuse_endless()
         self._keep_time()
 
-    def on_response_complete(self) -> None:
-        """A request is answered; the next may have begun already."""
-        super().on_response_complete()
-        self._keep_time()
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header is whole; those behind a body are left."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """A request's head is whole."""
+        self._in_head, self._barren = False, 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body."""
+        self._barren = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        self._barren = 0
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._stop_clock()
         super().connection_lost(exc)
 
+    def _refuse_endless(self) -> None:
+        head = STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n"
+        if getattr(self.cycle, "response_complete", True):  # there is none before the first request
+            self.transport.write(head)
+        self.transport.close()
+
     def _keep_time(self) -> None:
-        """The clock runs while a request has begun and its headers are not whole."""
-        awaited = self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]
-        if not awaited:
+        """The clock runs while a request's head has begun and is not whole, and before the first one."""
+        if not self._in_head:
             self._stop_clock()
-        elif self._late is None:
+        elif self._late is None and not self.transport.is_closing():
             self._late = self.loop.call_later(self.headers_within, self.transport.abort)
 
     def _stop_clock(self) -> None:

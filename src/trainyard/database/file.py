@@ -44,9 +44,19 @@ class Database:
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on a connection for reading. Raises TrainyardError for a file that cannot be read."""
         try:
-            return await self._readers.run(lambda: work(self._reader()))
+            return await self._readers.run(lambda: work(self._connection("reading")))
         except sqlite3.Error as error:
             raise _explained(error, self._path) from error
+
+    async def glance(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work`, a look at few rows by their keys, at once and here: a hop to a thread costs more than that.
+
+        Where another process holds the file, which it does for moments, it is a `read` that waits in a thread.
+        """
+        try:
+            return work(self._connection("glancing", timeout=0.0))
+        except sqlite3.Error:
+            return await self.read(work)
 
     def close(self) -> None:
         """Finish every write that was asked for, then close."""
@@ -55,15 +65,17 @@ class Database:
         for connection in self._opened:
             connection.close()
 
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _connection(self, use: str, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+        """This thread's own connection for a use."""
+        connection: sqlite3.Connection | None = getattr(self._local, use, None)
         if connection is None:
-            connection = self._local.connection = self._connect()
+            connection = self._connect(timeout)
+            setattr(self._local, use, connection)
             self._opened.append(connection)
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
-        return connect(self._path, newest=len(self._migrations))
+    def _connect(self, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+        return connect(self._path, newest=len(self._migrations), timeout=timeout)
 
     def _migrate(self) -> None:
         try:
@@ -81,9 +93,12 @@ class Database:
             connection.close()
 
 
-def connect(path: Path, *, newest: int) -> sqlite3.Connection:
-    """A connection with our settings: every commit on the disk. Refuses a file of a later schema than `newest`."""
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
+def connect(path: Path, *, newest: int, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+    """A connection with our settings: every commit on the disk. Refuses a file of a later schema than `newest`.
+
+    timeout : seconds to wait for another process's transaction.
+    """
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     _refuse_newer(connection, path, newest)
     connection.execute("PRAGMA synchronous = FULL")

@@ -44,8 +44,9 @@ async def answering(
     if listener.family != socket.AF_UNIX:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER)  # its connections inherit it
     config = uvicorn.Config(
-        app, http=PunctualProtocol, log_level="warning", lifespan="off", access_log=False, server_header=False,
-        timeout_graceful_shutdown=int(grace), limit_concurrency=_MOST, h11_max_incomplete_event_size=65536, **tls,
+        app, http=PunctualProtocol, ws="none", log_level="warning", lifespan="off", access_log=False,
+        proxy_headers=False,  # whose connection it is says the kernel, and nobody's header (access.peers)
+        server_header=False, timeout_graceful_shutdown=int(grace), limit_concurrency=_MOST, **tls,
     )  # fmt: skip
     try:
         config.load()

@@ -38,7 +38,9 @@ def tcp_listener(host: str, port: int | None, *, usual: int, option: str) -> clo
     """
     ports = (usual, 0) if port is None else (port,)
     for one in ports:
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        # Named, so that asyncio knows its connections for TCP: only then small pieces are not held back (TCP_NODELAY).
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, one))

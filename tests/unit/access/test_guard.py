@@ -28,7 +28,7 @@ from starlette.responses import JSONResponse
 from trainyard.access import peers, tokens
 from trainyard.access.callers import OWNER, Caller, Role
 from trainyard.access.guard import Bearer, Guard, Judge, Limits, Loopback, require_safe
-from trainyard.access.punctual import PunctualProtocol
+from trainyard.access.punctual import LONGEST_BARREN, PunctualProtocol
 from trainyard.model.errors import TrainyardError
 
 DEADLINE = 20.0
@@ -42,12 +42,18 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextmanager
-def served(judge: Judge, limits: Limits = Limits(), host: str = "127.0.0.1", **tls: Any) -> Iterator[tuple[str, int]]:  # noqa: B008 - frozen
+def served(
+    judge: Judge,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    host: str = "127.0.0.1",
+    inner: Any = app,
+    **tls: Any,
+) -> Iterator[tuple[str, int]]:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     with closing(listener):
         listener.bind((host, 0))
         listener.listen()  # who connects before the server looks is served then
-        config = uvicorn.Config(Guard(app, judge, limits), log_level="error", lifespan="off", **tls)
+        config = uvicorn.Config(Guard(inner, judge, limits), log_level="error", lifespan="off", **tls)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True)
         thread.start()
@@ -199,6 +205,48 @@ def test_a_body_over_the_limit_is_refused_declared_or_not() -> None:
         assert talk(address, body=b"x" * 11)[0] == 413
         chunked = "Transfer-Encoding: chunked\r\n\r\n" + "6\r\nxxxxxx\r\n" * 2 + "0"
         assert talk(address, chunked)[0] == 413
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"GET / HTTP/1.1\r\nX: ",
+        b"GET /",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX: ",
+    ],
+)
+def test_what_never_ends_is_not_taken_in(start: bytes) -> None:
+    piece = b"x" * (LONGEST_BARREN // 4)
+    with served(Loopback(), http=PunctualProtocol) as address, socket.create_connection(address, DEADLINE) as client:
+        client.sendall(start)
+        with pytest.raises(OSError, match=r"reset|Broken pipe"):  # noqa: PT012 - which of them meets it is the kernel's
+            for _ in range(10_000):
+                client.sendall(piece)
+
+
+def test_a_long_head_is_told_that_it_is_too_long() -> None:
+    with served(Loopback(), http=PunctualProtocol) as address, socket.create_connection(address, DEADLINE) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * LONGEST_BARREN)
+        assert client.recv(4096).startswith(b"HTTP/1.1 431 ")
+
+
+def test_trailing_headers_change_nothing_of_a_request() -> None:
+    heads: list[Any] = []
+
+    async def looking(scope: Any, receive: Any, send: Any) -> None:
+        await Request(scope, receive).body()
+        heads.extend(name for name, _ in scope["headers"])
+        await JSONResponse({})(scope, receive, send)
+
+    sent = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-A: b\r\n\r\n"
+    with (
+        served(Loopback(), http=PunctualProtocol, inner=looking) as address,
+        socket.create_connection(address, DEADLINE) as client,
+    ):
+        client.sendall(sent)
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+    assert heads == [b"host", b"transfer-encoding"]
 
 
 def test_too_many_headers_are_refused(loopback: tuple[str, int]) -> None:

@@ -145,6 +145,8 @@ def _relay(caller: socket.socket, target: tuple[str, int]) -> None:
         _reset(caller)
         return
     peer.settimeout(None)
+    for end in (caller, peer):  # what comes in small pieces goes on in small pieces, at once
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     back = threading.Thread(target=_carry, args=(peer, caller), daemon=True)
     back.start()
     _carry(caller, peer)

@@ -49,7 +49,7 @@ class SqliteJobStore:
 
     async def get(self, key: JobKey) -> JobRecord | None:
         """The record, or None."""
-        return await self._database.read(lambda connection: _get(connection, key))
+        return await self._database.glance(lambda connection: _get(connection, key))
 
     async def put(self, record: JobRecord, *, expect: int, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Replace the record if it is still the one that was read."""
