@@ -27,6 +27,18 @@ seen = {"uid": os.getuid(), "first": os.getppid(), "reached": reached(int(os.env
 open("/opt/ml/model/seen.json", "w").write(json.dumps(seen))
 print(json.dumps(seen))
 """
+SHARED = """
+import json
+def is_refused(mode):
+    try:
+        open(f"/opt/ml/input/data/{mode}/new", "w").close()
+    except OSError:
+        return True
+    return False
+places = ["ro", "rw"]
+read = [open(f"/opt/ml/input/data/{mode}/a").read() for mode in places]
+print(json.dumps({"read": read, "refused": [mode for mode in places if is_refused(mode)]}))
+"""
 
 
 @pytest.fixture
@@ -69,6 +81,27 @@ def test_two_jobs_of_an_ordinary_user_have_an_opt_ml_each_and_a_network_as_they_
     assert [seen["before"] for seen in (open_, apart)] == [[], []]
     assert [(seen["uid"], seen["first"], seen["home"]) for seen in (open_, apart)] == [(uid, 1, "/opt/ml")] * 2
     assert not Path("/opt/ml/model/seen.json").exists()
+
+
+def test_an_ordinary_users_file_system_is_read_only_where_that_is_asked_for(folder: Path) -> None:
+    as_nobody("sh", "-c", f"mkdir -p {folder}/set {folder}/home && echo 1 > {folder}/set/a")
+    settings = f"""
+        [networks.open]
+        subnets = ["subnet-1"]
+        security_groups = ["sg-1"]
+        [file_systems."fs-0123456789abcdef0"]
+        folder = "{folder}"
+    """
+    (folder / "home/trainyard.toml").write_text(settings)
+    members = {"FileSystemType": "EFS", "FileSystemId": "fs-0123456789abcdef0", "DirectoryPath": "/set"}
+    channels = [
+        {"ChannelName": mode, "DataSource": {"FileSystemDataSource": {**members, "FileSystemAccessMode": mode}}}
+        for mode in ("ro", "rw")
+    ]
+    vpc = {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+    _run(folder, "shared", SHARED, VpcConfig=vpc, InputDataConfig=channels)
+    assert _seen(folder, "shared") == {"read": ["1\n", "1\n"], "refused": ["ro"]}
+    assert sorted(path.name for path in (folder / "set").iterdir()) == ["a", "new"]
 
 
 def test_nothing_of_an_ordinary_users_job_is_left(folder: Path) -> None:

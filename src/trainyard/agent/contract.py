@@ -11,12 +11,18 @@ from typing import Any
 
 from trainyard.lifecycle.defaults import wants_time_series
 from trainyard.model.keys import JobKey
-from trainyard.model.spec import Channel, TrainingJobSpec
+from trainyard.model.spec import Channel, FileSystemDataSource, TrainingJobSpec
 
 CONFIG = "input/config"
 METRICS_DIRECTORY = "/opt/ml/output/metrics/sagemaker"
 FOLDERS = ("input/config", "input/data", "model", "output/data", "output/metrics/sagemaker", "checkpoints", "code")
 GROUP = "homogeneousCluster"
+_DATA_TYPES = {
+    "S3Prefix": "S3_PREFIX",
+    "ManifestFile": "MANIFEST_FILE",
+    "AugmentedManifestFile": "AUGMENTED_MANIFEST_FILE",
+    "Converse": "CONVERSE",
+}
 
 
 def contract_files(
@@ -100,19 +106,30 @@ def _init_channel(spec: TrainingJobSpec, channel: Channel) -> dict[str, Any]:
     source = channel.data_source.s3_data_source
     sharded = source is not None and source.s3_data_distribution_type == "ShardedByS3Key"
     s3 = source and {
-        "s3DataType": "S3_PREFIX",
+        "s3DataType": _DATA_TYPES[source.s3_data_type],
         "s3Uri": source.s3_uri,
         "s3DataDistributionType": "SHARDED_BY_S3_KEY" if sharded else "FULLY_REPLICATED",
         "attributeNames": list(source.attribute_names) if source.attribute_names else None,
     }
+    files = channel.data_source.file_system_data_source
     return {
         "s3DataSource": s3,
-        "fileSystemDataSource": None,
+        "fileSystemDataSource": files and _init_file_system(files),
         "compressionType": (channel.compression_type or "None").upper(),
         "recordWrapper": (channel.record_wrapper_type or "None").upper(),
-        "shuffleConfig": None,
+        "shuffleConfig": channel.shuffle_config and {"seed": channel.shuffle_config.seed},
         "inputMode": input_mode(spec, channel).upper(),
         "sharded": sharded,
+    }
+
+
+def _init_file_system(source: FileSystemDataSource) -> dict[str, str]:
+    """Not recorded from the service; spelled as its other members are."""
+    return {
+        "fileSystemId": source.file_system_id,
+        "fileSystemAccessMode": source.file_system_access_mode.upper(),
+        "fileSystemType": source.file_system_type,
+        "directoryPath": source.directory_path,
     }
 
 

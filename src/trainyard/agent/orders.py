@@ -8,12 +8,31 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelOrder:
-    """One channel to stage: objects under `uri` into `folder`; `manifest` is the list file beside it."""
+    """One channel of one host.
+
+    uri       : a prefix, a manifest or an augmented manifest, as `kind` says in the API's words.
+    folder    : where its files go; `manifest` is the list of its objects, for the program.
+    listing   : our own list of its items, as they were when the attempt began.
+    mode      : File | FastFile | Pipe.
+    attributes: of an augmented manifest, those that are data.
+    seed      : of the shuffle; None where nothing is shuffled.
+    is_sharded: this host (`host` of 0 … `hosts` - 1) gets its share, else all.
+    """
 
     name: str
     uri: str
     folder: str
     manifest: str
+    listing: str
+    kind: str = "S3Prefix"
+    mode: str = "File"
+    attributes: tuple[str, ...] = ()
+    seed: int | None = None
+    is_sharded: bool = False
+    host: int = 0
+    hosts: int = 1
+    is_gzip: bool = False
+    is_recordio: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +64,14 @@ class TransferOrders:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> TransferOrders:
-        """From attempt.json."""
+        """From attempt.json, also from one that a release before this one wrote."""
         return cls(
-            channels=tuple(ChannelOrder(**one) for one in plain["channels"]),
+            channels=tuple(_channel(one) for one in plain["channels"]),
             outputs=tuple(OutputOrder(**one) for one in plain["outputs"]),
             routes=plain["routes"],
         )
+
+
+def _channel(plain: dict[str, Any]) -> ChannelOrder:
+    known = {"listing": f"{plain['manifest']}.items", **plain}
+    return ChannelOrder(**{**known, "attributes": tuple(known.get("attributes", ()))})

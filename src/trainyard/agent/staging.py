@@ -1,4 +1,4 @@
-"""File mode: the objects under a prefix become files of a channel's folder, as the service lays them out.
+"""File mode: the objects of a channel become files of its folder, as the service lays them out.
 
 A run that was killed is simply repeated: files that are there with their full size are not fetched again, and
 what it left half-fetched is removed, for all that lies in a channel is data to a program.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path, PurePosixPath
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
+from trainyard.agent.listing import Listing
+from trainyard.agent.naming import Names
 from trainyard.agent.orders import ChannelOrder
+from trainyard.agent.sources import Item
 from trainyard.model.errors import ValidationRefused
 from trainyard.ports.objects import PARTIAL, ObjectInfo, ObjectStore
 
@@ -19,27 +22,37 @@ PARALLEL = 16  # transfers at once; small objects are bound by latency
 Report = Callable[[int], None]
 
 
-async def stage(store: ObjectStore, order: ChannelOrder, report: Report) -> int:
-    """Fetch a whole channel; returns how many objects it has. `report` is told the bytes of each file as it lands.
+async def stage(store: ObjectStore, order: ChannelOrder, report: Report) -> None:
+    """Fetch this host's part of a listed channel. `report` is told the bytes of each file as it lands.
 
-    Raises ValidationRefused for an empty prefix or a key that cannot be a file below the channel's folder.
+    Raises ValidationRefused for a key that cannot be a file below the channel's folder.
     """
     root = Path(order.folder)
     root.mkdir(parents=True, exist_ok=True)
     _remove_remains(root)
-    uri = _plain(order.uri)
-    base = uri[: uri.rfind("/") + 1]
-    partial = Path(order.manifest + ".partial")
-    count = 0
-    with partial.open("w", encoding="utf-8", errors="surrogateescape") as manifest:
-        manifest.write(_key(uri))
-        async for info in _fetched(store, uri, base, root, report):
-            manifest.write(f"\n{info.uri}")
-            count += 1
-    if count == 0:
-        raise ValidationRefused(f'No S3 objects found under S3 URL "{order.uri}" given in input data source.')
+    listing = Listing(order)
+    async for _ in _fetched(store, _once(listing.mine(epoch=0), order), Names(root), report):
+        pass
+    write_manifest(order, listing)
+
+
+def write_manifest(order: ChannelOrder, listing: Listing) -> None:
+    """The list that the program finds beside its channel: the prefix, then every object of the whole channel.
+
+    A line break in a key is written as in a URL: a line is an object.
+    """
+    partial = Path(f"{order.manifest}.partial")
+    with partial.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(_line(listing.prefix))
+        for item in listing.whole():
+            for part in item.parts:
+                if isinstance(part, ObjectInfo):
+                    file.write(f"\n{_line(part.uri)}")
     os.replace(partial, order.manifest)
-    return count
+
+
+def _line(text: str) -> str:
+    return text.replace("\n", "%0A").replace("\r", "%0D")
 
 
 def _remove_remains(root: Path) -> None:
@@ -50,30 +63,23 @@ def _remove_remains(root: Path) -> None:
                 os.unlink(os.path.join(folder, name))
 
 
-def local_path(uri: str, base: str, root: Path) -> Path:
-    """Where an object goes: its key without the prefix up to the last slash, below `root` and nowhere else."""
-    relative = uri[len(base) :]
-    parts = PurePosixPath(relative).parts
-    unsafe = relative.startswith("/") or ".." in parts or "." in relative.split("/") or "\0" in relative
-    if (
-        unsafe
-        or "//" in relative
-        or not parts
-        or any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts)
-    ):
-        raise ValidationRefused(f"The object {uri!r} has a key that cannot be a file below its channel's folder.")
-    return root.joinpath(*parts)
+def _once(items: Iterator[Item], order: ChannelOrder) -> Iterator[Item]:
+    """Items without those that a manifest names again: they are the same file."""
+    if order.kind != "ManifestFile":
+        return items
+    seen: set[str] = set()
+    return (item for item in items if item.path not in seen and not seen.add(item.path))  # type: ignore[func-returns-value]
 
 
-async def _fetched(store: ObjectStore, uri: str, base: str, root: Path, report: Report) -> AsyncIterator[ObjectInfo]:
-    """Every object under `uri`, once its file is there; at most PARALLEL under way, memory flat."""
-    running: dict[asyncio.Task[None], ObjectInfo] = {}
+async def _fetched(store: ObjectStore, items: Iterator[Item], names: Names, report: Report) -> AsyncIterator[Item]:
+    """Every item, once its file is there; at most PARALLEL under way, memory flat."""
+    running: dict[asyncio.Task[None], Item] = {}
     try:
-        async for info in store.list(uri):
+        for item in items:
             if len(running) >= PARALLEL:
                 await _settle(running)
-            running[asyncio.create_task(_fetch(store, info, base, root, report))] = info
-            yield info
+            running[asyncio.create_task(_fetch(store, item, names, report))] = item
+            yield item
         while running:
             await _settle(running)
     finally:
@@ -82,17 +88,19 @@ async def _fetched(store: ObjectStore, uri: str, base: str, root: Path, report: 
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _settle(running: dict[asyncio.Task[None], ObjectInfo]) -> None:
+async def _settle(running: dict[asyncio.Task[None], Item]) -> None:
     done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         del running[task]
         task.result()
 
 
-async def _fetch(store: ObjectStore, info: ObjectInfo, base: str, root: Path, report: Report) -> None:
-    if info.uri == base:
+async def _fetch(store: ObjectStore, item: Item, names: Names, report: Report) -> None:
+    if not item.path:
         return  # the marker of the folder itself
-    target = local_path(info.uri, base, root)
+    (info,) = item.parts
+    assert isinstance(info, ObjectInfo)  # noqa: S101 - lines of augmented manifests are never staged
+    target = names.path_of(item.path, info.uri)
     is_marker = info.uri.endswith("/") and info.size == 0
     try:
         (target if is_marker else target.parent).mkdir(parents=True, exist_ok=True)
@@ -104,17 +112,3 @@ async def _fetch(store: ObjectStore, info: ObjectInfo, base: str, root: Path, re
         text = f"The object {info.uri!r} cannot be a file: one key is a file and a folder at once."
         raise ValidationRefused(text) from error
     report(info.size)
-
-
-def _plain(uri: str) -> str:
-    """The URI as listings spell it: `https://s3.<region>.amazonaws.com/bucket/key` is `s3://bucket/key`."""
-    scheme, _, rest = uri.partition("://")
-    if scheme == "https":
-        scheme, rest = "s3", rest.partition("/")[2]
-    return f"{scheme}://{rest}" if "/" in rest else f"{scheme}://{rest}/"
-
-
-def _key(uri: str) -> str:
-    """The URI without scheme and bucket."""
-    rest = uri.split("://", 1)[-1]
-    return rest.split("/", 1)[1] if "/" in rest else ""

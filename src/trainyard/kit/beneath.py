@@ -29,6 +29,13 @@ def folder(root: Path, name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
+def is_folder(root: str, name: str) -> bool:
+    """Whether `name` below `root` is a folder that `folder` would open."""
+    with suppress(OSError), folder(Path(root), name):
+        return True
+    return False
+
+
 @contextmanager
 def file(root: Path, name: str) -> Iterator[BinaryIO]:
     """The regular file `name` below `root`, for reading. OSError where it is anything else, or its way has a link."""

@@ -36,11 +36,12 @@ class Row:
     cases: tuple[Case, ...] = ()
 
 
-_DATA = "other input modes and sources come with the data plane; File mode and S3Prefix work today"
+_DATA = "Pipe and FastFile mode come with the data plane; File mode works today"
 _HOSTS = "jobs of several hosts are not built yet; one host works today"
 _KMS = "encryption keys are not built yet; leave the key away and the object store's own encryption holds"
 _RULES = "rules do not run yet; the hook's and the profiler's configuration files are written"
 _CONTRACT = "tests/acceptance/test_process_contract.py::"
+_CHANNELS = "tests/acceptance/test_channels.py::"
 _SWITCHED_OFF = "test_switches_that_are_off"
 
 
@@ -97,7 +98,10 @@ _CHANNEL = {
     "": _yes("", "test_input_channels"),
     "[].DataSource": _yes("", "test_input_channels"),
     "[].DataSource.S3DataSource.S3DataType": _yes(
-        "", "test_input_channels", Case("not S3Prefix", _not("S3Prefix"), REFUSED, _DATA)
+        "",
+        "test_input_channels",
+        Case("AugmentedManifestFile", _is("AugmentedManifestFile"), REFUSED, _DATA),
+        Case("Converse", _is("Converse"), REFUSED, "conversations are data of managed fine-tuning, Amazon's own"),
     ),
     "[].DataSource.S3DataSource.S3DataDistributionType": _yes(
         "with one host, ShardedByS3Key gives it every object",
@@ -108,12 +112,16 @@ _CHANNEL = {
     "[].DataSource.S3DataSource.InstanceGroupNames": _no(_HOSTS),
     "[].DataSource.S3DataSource.ModelAccessConfig": _no("gated models are not fetched here"),
     "[].DataSource.S3DataSource.HubAccessConfig": _no("hub content is not fetched here"),
-    "[].DataSource.FileSystemDataSource": _no(_DATA),
+    "[].DataSource.FileSystemDataSource": Row(
+        HONOURED, "the file system's id is a folder of trainyard.toml", f"{_CHANNELS}test_file_system"
+    ),
     "[].DataSource.DatasetSource": _no("hub data sets are not fetched here"),
     "[].CompressionType": _yes("", "test_input_channels", Case("Gzip", _is("Gzip"), REFUSED, _DATA)),
     "[].RecordWrapperType": _yes("", "test_input_channels", Case("RecordIO", _is("RecordIO"), REFUSED, _DATA)),
     "[].InputMode": _yes("", "test_file_mode", Case("not File", _not("File"), REFUSED, _DATA)),
-    "[].ShuffleConfig": _no(_DATA),
+    "[].ShuffleConfig": Row(
+        HONOURED, "an order of our own, the same for the same seed", f"{_CHANNELS}test_shuffle_config"
+    ),
 }
 _RESOURCES = {
     "": _yes("", "test_resource_config"),
@@ -190,6 +198,11 @@ _AS_ABOVE = (
     "InputDataConfig[].ContentType",
     "InputDataConfig[].DataSource.S3DataSource",
     "InputDataConfig[].DataSource.S3DataSource.S3Uri",
+    "InputDataConfig[].DataSource.FileSystemDataSource.FileSystemId",
+    "InputDataConfig[].DataSource.FileSystemDataSource.FileSystemAccessMode",
+    "InputDataConfig[].DataSource.FileSystemDataSource.FileSystemType",
+    "InputDataConfig[].DataSource.FileSystemDataSource.DirectoryPath",
+    "InputDataConfig[].ShuffleConfig.Seed",
     "OutputDataConfig.S3OutputPath",
     "VpcConfig.SecurityGroupIds",
     "VpcConfig.Subnets",

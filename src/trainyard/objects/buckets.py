@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.kit.clock import SystemClock
+from trainyard.model import uris
 from trainyard.model.buckets import Tenant
 from trainyard.model.errors import ObjectRefused, ValidationRefused
 from trainyard.objects.embedded.bucket import EmbeddedBucket
@@ -135,15 +136,14 @@ class Buckets:
 
     def _at(self, uri: str) -> tuple[ObjectStore, str]:
         """The store of a URI, and the URI in its plain `s3://` or `file:///` form."""
-        scheme, _, rest = uri.partition("://")
+        plain = uris.plain(uri)
+        scheme, _, rest = plain.partition("://")
         if scheme == "file" and rest.startswith("/"):
-            return self._store("file"), uri
-        if scheme == "https" and "/" in rest:
-            scheme, rest = "s3", rest.split("/", 1)[1]  # https://s3.<region>.amazonaws.com/bucket/key
-        bucket, slash, key = rest.partition("/")
+            return self._store("file"), plain
+        bucket = rest.partition("/")[0]
         if scheme != "s3" or not bucket or bucket in (".", ".."):
             raise ValidationRefused(f"{uri!r} is no object URI; write s3://bucket/key or file:///path.")
-        return self._store(bucket, is_bucket=True), f"s3://{bucket}{slash or '/'}{key}"
+        return self._store(bucket, is_bucket=True), plain
 
     def _store(self, name: str, *, is_bucket: bool = False) -> ObjectStore:
         known = f"s3://{name}/" if is_bucket else "file:///"

@@ -32,7 +32,7 @@ from trainyard.runtimes.local.runtime import EngineOrder, LocalOptions, LocalRun
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import SqliteLedger
 from trainyard.stores.sqlite.store import SqliteJobStore
-from trainyard.wiring import leadership, networks
+from trainyard.wiring import file_systems, leadership, networks
 from trainyard.wiring.catalogue import Alias, Catalogue, Program
 from trainyard.wiring.home import Home
 from trainyard.wiring.roles import Roles, roles_of
@@ -295,11 +295,12 @@ def _resolve(catalogue: Catalogue, roles: Roles, settings: Settings, spec: Train
     if not isinstance(program, Program):
         return Resolution(placement=None, problems=program)
     network = networks.network_of(settings.networks, spec)
-    problems = [one for one in (network, roles.problem(spec.role_arn)) if isinstance(one, Problem)]
+    mounts = file_systems.mounts_of(settings.file_systems, spec)
+    problems = [one for one in (network, roles.problem(spec.role_arn), *mounts) if isinstance(one, Problem)]
     if problems or isinstance(network, Problem):
         return Resolution(placement=None, problems=tuple(problems))
     plain: dict[str, object] = {
-        "argv": list(program.command(spec)), "env": dict(program.env), **network,
+        "argv": list(program.command(spec)), "env": dict(program.env), **network, "mounts": mounts,
         "fault_of_exit": dict(program.fault_of_exit),
         "metrics": [list(pair) for pair in program.metrics],
     }  # fmt: skip

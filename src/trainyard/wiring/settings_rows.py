@@ -67,6 +67,9 @@ TABLES = {
     ),
     "images.*": Table(meaning="What an image is on this machine: a command, or a Python for scripts", name="my-image"),
     "networks.*": Table(meaning="What the subnets and security groups of a VpcConfig mean here", name="private"),
+    "file_systems.*": Table(
+        meaning="What a file system's id (EFS, FSx for Lustre) is on this machine", name="fs-0123456789abcdef0"
+    ),
     "roles.*": Table(
         meaning="The credentials of a role (its ARN, or its name alone): keys, a profile, or none",
         name="arn:aws:iam::000000000000:role/trainer",
@@ -207,6 +210,10 @@ SETTINGS: tuple[Setting, ...] = (
             '["db.example.org:5432", "10.0.0.0/8:443"]',
             'host:port, address:port or network:port, reached over TCP; with access = "peers"',
         ),
+    ),
+    *_in(
+        "file_systems.*",
+        _text("folder", '"/data/shared"', "The folder that a channel's DirectoryPath begins at", default="required"),
     ),
     *_in(
         "roles.*",

@@ -18,6 +18,7 @@ def contradictions(plain: Mapping[str, Any]) -> Iterator[Fault]:
         ("buckets", _bucket),
         ("images", _image),
         ("networks", _network),
+        ("file_systems", _file_system),
         ("roles", _role),
         ("keys", _access_key),
     ):
@@ -56,6 +57,14 @@ def _network(table: Table) -> Iterator[tuple[str, str]]:
             Peer.parse(peer)
         except ValueError as error:
             yield "peers", f"has a peer that cannot be: {error}"
+
+
+def _file_system(table: Table) -> Iterator[tuple[str, str]]:
+    folder = table.get("folder", "")
+    if not folder.startswith("/"):
+        yield "folder" if folder else "", "needs a folder, by its absolute path."
+    elif f"{folder.rstrip('/')}/".startswith("/opt/ml/"):
+        yield "folder", "has a folder below /opt/ml, where each job sees its own files."
 
 
 def _role(table: Table) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from trainyard.agent.listing import write_listing
 from trainyard.agent.orders import TransferOrders
 from trainyard.agent.staging import stage
 from trainyard.ports.objects import ObjectStore
@@ -11,10 +12,7 @@ from trainyard.wiring.transfer import Transfer, run
 
 
 async def _stage(transfer: Transfer, orders: TransferOrders, store: ObjectStore) -> dict[str, object]:
-    total = 0
-    for channel in orders.channels:
-        async for info in store.list(channel.uri):
-            total += info.size
+    total = sum([(await write_listing(store, channel)).bytes for channel in orders.channels])
     for channel in orders.channels:
         transfer.begin(channel.name, total)
         await stage(store, channel, transfer.moved)

@@ -87,7 +87,8 @@ async def _stages(
     for channel in spec.input_data_config or ():
         source = channel.data_source.s3_data_source
         if source is not None:
-            stages.append((channel.channel_name, source.s3_uri, *await _counted(objects, source.s3_uri)))
+            counted = await _counted(objects, source.s3_uri) if source.s3_data_type == "S3Prefix" else (None, None)
+            stages.append((channel.channel_name, source.s3_uri, *counted))
     return tuple(stages)
 
 

@@ -11,7 +11,7 @@ from trainyard.model.instances import size_of
 from trainyard.model.problems import Problem, Severity
 from trainyard.model.record import Placement
 from trainyard.model.resources import Resources
-from trainyard.model.spec import TrainingJobSpec
+from trainyard.model.spec import S3DataSource, TrainingJobSpec
 from trainyard.ports.objects import ObjectStore
 from trainyard.ports.runtime import Runtime
 from trainyard.ports.scanner import Scanners
@@ -89,7 +89,7 @@ class Preflight:
             return None
         path = ("InputDataConfig", index, "DataSource", "S3DataSource", "S3Uri")
         try:
-            if await _has_objects(objects, source.s3_uri):
+            if await _has_data(objects, source):
                 return None
         except ValidationRefused as error:
             return Problem(path=path, message=str(error), code="channel-unreachable")
@@ -129,8 +129,11 @@ class Preflight:
         )
 
 
-async def _has_objects(objects: ObjectStore, uri: str) -> bool:
-    async for _ in objects.list(uri):
+async def _has_data(objects: ObjectStore, source: S3DataSource) -> bool:
+    """Whether there is an object under the prefix, or the manifest itself; what that names is read when it begins."""
+    if source.s3_data_type != "S3Prefix":
+        return await objects.head(source.s3_uri) is not None
+    async for _ in objects.list(source.s3_uri):
         return True
     return False
 

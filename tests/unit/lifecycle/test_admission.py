@@ -63,6 +63,9 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("name length", {"RoleArn": "arn:aws:iam::123456789012:role/" + "x" * 2048}, "RoleArn", "Member must have length less than or equal to 2048"),
     ("instance type", {"ResourceConfig__InstanceType": "local"}, "ResourceConfig.InstanceType", "Member must satisfy enum value set: [ml.m4.xlarge, "),
     ("21 channels", {"InputDataConfig": [{**CHANNEL, "ChannelName": f"c{i}"} for i in range(21)]}, "InputDataConfig", "less than or equal to 20"),
+    ("channel that leads out", {"InputDataConfig__0__ChannelName": ".."}, "InputDataConfig.0.ChannelName", "cannot be a folder"),
+    ("channel on a list", {"InputDataConfig": [{**CHANNEL, "ChannelName": "a"}, {**CHANNEL, "ChannelName": "a-manifest"}]}, "InputDataConfig.1.ChannelName", "for the channel 'a'"),
+    ("channel on a pipe", {"InputDataConfig": [{**CHANNEL, "ChannelName": "a", "InputMode": "Pipe"}, {**CHANNEL, "ChannelName": "a_1"}]}, "InputDataConfig.1.ChannelName", "for the channel 'a'"),
     ("same channel", {"InputDataConfig": [CHANNEL, CHANNEL]}, "InputDataConfig.1.ChannelName", "unique"),
     ("101 parameters", {"HyperParameters": {str(i): "" for i in range(101)}}, "HyperParameters", "less than or equal to 100"),
     ("long parameter", {"HyperParameters": {"k": "v" * 2501}}, "HyperParameters.k", "Map value must satisfy constraint: [Member must have length less than or equal to 2500, Member must have length greater than or equal to 0, Member must satisfy regular expression pattern: .*]"),
@@ -156,6 +159,10 @@ def test_local_places_are_for_our_own_yard() -> None:
     wire = request(OutputDataConfig__S3OutputPath="file:///tmp/x", **source(S3Uri="./data"))
     assert admit(wire).problems == ()
     assert len(admit(wire, place="sagemaker").problems) == 2
+
+
+def test_channels_may_be_numbered_where_no_pipe_is() -> None:
+    assert admit(request(InputDataConfig=[{**CHANNEL, "ChannelName": name} for name in ("a", "a_1")])).problems == ()
 
 
 def test_a_nameless_request_is_taken_where_that_is_asked_for() -> None:

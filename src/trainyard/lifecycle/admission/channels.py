@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trainyard.lifecycle.admission.given import Given
 from trainyard.lifecycle.admission.words import Path, show
@@ -25,6 +25,32 @@ def channel_rules(job: Given) -> Iterator[Problem]:
         yield from _source(job, channel, path)
         yield from _mode(channel, channel.text("InputMode") or mode, path)
     yield from _groups(job)
+
+
+def channel_places(job: Given) -> Iterator[Problem]:
+    """Names that cannot be folders side by side on a host of ours: of the service it is not known what it does."""
+    mode = job.text("AlgorithmSpecification", "TrainingInputMode")
+    modes = {
+        channel.text("ChannelName"): channel.text("InputMode") or mode for _, channel in job.each("InputDataConfig")
+    }
+    for index, channel in job.each("InputDataConfig"):
+        name = channel.text("ChannelName")
+        path: Path = ("InputDataConfig", index, "ChannelName")
+        if name in (".", ".."):
+            message = f"The channel name '{name}' cannot be a folder below /opt/ml/input/data"
+            yield Problem(path=path, message=message, code="channel-name")
+        elif name is not None and (beside := _beside(name, modes)) is not None:
+            message = f"The channel name '{name}' is taken by what is made for the channel '{beside}'"
+            yield Problem(path=path, message=message, code="channel-name")
+
+
+def _beside(name: str, modes: Mapping[str | None, str | None]) -> str | None:
+    """The channel that a file of this name is made for: its list of objects, or its pipe of an epoch."""
+    channel, _, epoch = name.rpartition("_")
+    if epoch.isdecimal() and modes.get(channel) == "Pipe":
+        return channel
+    listed = name.removesuffix("-manifest")
+    return listed if listed != name and listed in modes else None
 
 
 def _source(job: Given, channel: Given, path: Path) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from trainyard.lifecycle.admission.channels import channel_rules
+from trainyard.lifecycle.admission.channels import channel_places, channel_rules
 from trainyard.lifecycle.admission.given import Given
 from trainyard.lifecycle.admission.hosts import host_rules
 from trainyard.lifecycle.admission.members import missing
@@ -31,6 +31,8 @@ def broken_rules(wire: Mapping[str, Any], *, local: bool) -> list[Problem]:
     for members, rule in _RULES:
         if not members.isdisjoint(wire):
             found += rule(job)
+    if local:
+        found += channel_places(job)
     found += host_rules(job, local=local)
     return found
 

@@ -4,7 +4,8 @@ attempt.json     the resolved order, written once by the engine        journal.j
 supervisor.json  who supervises                                        shim.json      the host's first process
 exit.json        how the program ended                                 stop.json      that it shall end, and why
 progress.json    the transfer under way                                gateway.json   who joins it to its peers
-role.json        the keys that transfers sign with                     logs/ usage/ hosts/algo-1/opt/{ml,ml-private}/
+role.json        the keys that transfers sign with                     channels/       what each channel consists of
+logs/ usage/ hosts/algo-1/opt/{ml,ml-private}/
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ class Attempt:
     def role(self) -> Path:
         """The keys of the job's role, for the transfer helpers."""
         return self.folder / "role.json"
+
+    @property
+    def listings(self) -> Path:
+        """The items of every channel."""
+        return self.folder / "channels"
 
     @property
     def exit(self) -> Path:

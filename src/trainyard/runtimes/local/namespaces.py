@@ -16,6 +16,7 @@ from pathlib import Path
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 _BIND, _REC, _PRIVATE, _NOSUID, _NODEV, _NOEXEC = 4096, 16384, 1 << 18, 2, 4, 8
+_MOUNT_SETATTR = 442  # the same number on every machine
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -76,6 +77,17 @@ def join_network(pid: int) -> None:
         if _LIBC.setns(descriptor, 0) != 0:
             raise OSError(ctypes.get_errno(), "the network namespace cannot be entered")
         os.close(descriptor)
+
+
+def bind(source: int, target: str, *, read_only: bool) -> None:
+    """Show a folder (its descriptor) at `target`, and what is mounted below it. Raises OSError."""
+    if not _mount(f"/proc/self/fd/{source}", target, None, _BIND | _REC):
+        raise OSError(ctypes.get_errno(), "it cannot be bound")
+    if read_only:
+        attributes = struct.pack("=QQQQ", 0x1, 0, 0, 0)  # set MOUNT_ATTR_RDONLY
+        here, recursive = ctypes.c_long(-100), ctypes.c_ulong(0x8000)
+        if _LIBC.syscall(_MOUNT_SETATTR, here, target.encode(), recursive, attributes, ctypes.c_size_t(32)) != 0:
+            raise OSError(ctypes.get_errno(), "this kernel cannot make it read-only")
 
 
 def die_with_parent(number: int) -> None:

@@ -12,8 +12,9 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from trainyard.agent.channels import channel_orders
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
-from trainyard.agent.orders import ChannelOrder, OutputOrder, TransferOrders
+from trainyard.agent.orders import OutputOrder, TransferOrders
 from trainyard.kit import atomic, beneath
 from trainyard.kit.pool import Pool
 from trainyard.lifecycle import naming, stopping
@@ -211,6 +212,7 @@ class LocalRuntime:
             "engine": self._engine(),
             "argv": program["argv"],
             "isolate": bool(spec.enable_network_isolation) or program.get("network") in ("none", "peers"),
+            "mounts": program.get("mounts", []),
             "peers": [] if spec.enable_network_isolation else program.get("peers", []),
             "ml": str(attempt.ml),
             "runtime_left": order.runtime_left,
@@ -253,15 +255,7 @@ class LocalRuntime:
         }
 
     def _transfers(self, attempt: Attempt, spec: TrainingJobSpec) -> TransferOrders:
-        data = attempt.ml / "input" / "data"
-        channels = tuple(
-            ChannelOrder(
-                name=channel.channel_name, uri=channel.data_source.s3_data_source.s3_uri,
-                folder=str(data / channel.channel_name), manifest=str(data / f"{channel.channel_name}-manifest"),
-            )
-            for channel in spec.input_data_config or ()
-            if channel.data_source.s3_data_source is not None
-        )  # fmt: skip
+        channels = channel_orders(spec, data=attempt.ml / "input" / "data", listings=attempt.listings)
         archive, root = not naming.is_uncompressed(spec), str(attempt.ml)
         outputs = (
             OutputOrder(root=root, folder="model", uri=naming.model_uri(spec), archive=archive, is_model=True),

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from trainyard.kit import atomic
 from trainyard.kit.crashpoint import crashpoint
-from trainyard.runtimes.local import descriptors, identity, linking, namespaces
+from trainyard.runtimes.local import descriptors, identity, linking, mounts, namespaces
 from trainyard.runtimes.local.attempt import Attempt
 
 LONGEST_EXIT = 64  # bytes of exit.json
@@ -80,6 +80,7 @@ def _become(attempt: Attempt, order: dict[str, Any], writing: int) -> NoReturn:
         first, mounted, notices = namespaces.enter(
             attempt.ml, hostname="algo-1", isolate=order["isolate"], names=way.names if way else None
         )
+        mounts.bind(attempt.ml, order.get("mounts", []), is_private=mounted)
         if not mounted and order.get("link_opt_ml"):
             linking.link(attempt.ml.parent, "/opt")
             mounted, notices = True, [linking.NOTICE]
@@ -100,6 +101,8 @@ def _become(attempt: Attempt, order: dict[str, Any], writing: int) -> NoReturn:
     except namespaces.IsolationUnavailable as error:
         text = f"The job's network cannot be kept apart on this machine ({error}); the program was not started."
         os.write(writing, json.dumps({"refused": text}).encode())
+    except mounts.MountRefused as error:
+        os.write(writing, json.dumps({"refused": str(error)}).encode())
     except BrokenPipeError:
         pass  # the supervisor was killed; the next one finds the shim recorded
     except OSError as error:
