@@ -32,12 +32,27 @@ class OutputOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOrder:
+    """One folder whose files are kept under `uri` while the program runs.
+
+    root, folder   : as of an output.
+    is_checkpoints : brought back before the program starts; files that it removes are removed from the store.
+    """
+
+    root: str
+    folder: str
+    uri: str
+    is_checkpoints: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferOrders:
     """All that the helpers of one attempt do. `routes` is what `objects.buckets.Buckets.from_plain` takes."""
 
     channels: tuple[ChannelOrder, ...]
     outputs: tuple[OutputOrder, ...]
     routes: dict[str, Any]
+    syncs: tuple[SyncOrder, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
         """For attempt.json."""
@@ -50,4 +65,5 @@ class TransferOrders:
             channels=tuple(ChannelOrder(**one) for one in plain["channels"]),
             outputs=tuple(OutputOrder(**one) for one in plain["outputs"]),
             routes=plain["routes"],
+            syncs=tuple(SyncOrder(**one) for one in plain.get("syncs", ())),
         )

@@ -24,6 +24,15 @@ async def stage(store: ObjectStore, order: ChannelOrder, report: Report) -> int:
 
     Raises ValidationRefused for an empty prefix or a key that cannot be a file below the channel's folder.
     """
+    count = await fetch(store, order, report)
+    if count == 0:
+        os.unlink(order.manifest)
+        raise ValidationRefused(f'No S3 objects found under S3 URL "{order.uri}" given in input data source.')
+    return count
+
+
+async def fetch(store: ObjectStore, order: ChannelOrder, report: Report) -> int:
+    """Fetch what there is, which may be nothing; as `stage` in all else."""
     root = Path(order.folder)
     root.mkdir(parents=True, exist_ok=True)
     _remove_remains(root)
@@ -36,8 +45,6 @@ async def stage(store: ObjectStore, order: ChannelOrder, report: Report) -> int:
         async for info in _fetched(store, uri, base, root, report):
             manifest.write(f"\n{info.uri}")
             count += 1
-    if count == 0:
-        raise ValidationRefused(f'No S3 objects found under S3 URL "{order.uri}" given in input data source.')
     os.replace(partial, order.manifest)
     return count
 
