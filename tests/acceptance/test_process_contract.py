@@ -6,6 +6,7 @@ text; what they saw they copy to /opt/ml/model, which is read back from the arch
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.jobs import (
+    DEADLINE,
     KEEP_CONFIG,
     SLEEP,
     Ran,
@@ -36,7 +38,7 @@ from tests.acceptance.jobs import (
 
 from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import ValidationRefused
-from trainyard.wiring.session import open_session
+from trainyard.wiring.session import Session, open_session
 
 # What a program can reach: its interfaces, a listener of the machine's at argv[1], one of its own.
 PROBE = """
@@ -300,21 +302,24 @@ async def test_resource_config(tmp_path: Path) -> None:
 async def test_debug_hook_config(tmp_path: Path) -> None:
     collections = [{"CollectionName": "losses", "CollectionParameters": {"save_interval": "500"}}]
     hook = {
-        "S3OutputPath": "s3://b/job/debug-output",
+        "S3OutputPath": f"file://{tmp_path}/hook/",
         "LocalPath": "/opt/ml/output/mine",
         "HookParameters": {"train.save_interval": "7"},
         "CollectionConfigurations": collections,
     }
-    ran = await run(tmp_path, shell(KEEP_CONFIG), DebugHookConfig=hook)
+    text = f"{KEEP_CONFIG}; mkdir /opt/ml/output/mine/index; echo loss > /opt/ml/output/mine/index/0"
+    ran = await run(tmp_path, shell(text), DebugHookConfig=hook)
+    assert (tmp_path / "hook/job/debug-output/index/0").read_text() == "loss\n"
     assert ran.file("debughookconfig.json") == (
-        b'{"S3OutputPath":"s3://b/job/debug-output","LocalPath":"/opt/ml/output/mine",'
-        b'"HookParameters":{"train.save_interval":"7"},'
+        b'{"S3OutputPath":"file://%s/hook/job/debug-output","LocalPath":"/opt/ml/output/mine",'
+        % os.fsencode(tmp_path)
+        + b'"HookParameters":{"train.save_interval":"7"},'
         b'"CollectionConfigurations":[{"CollectionName":"losses","CollectionParameters":{"save_interval":"500"}}]}'
     )
     assert ran.told["DebugHookConfig"] == hook
     plain = await run(tmp_path / "plain", shell(KEEP_CONFIG), DebugHookConfig={"S3OutputPath": "s3://b/o"})
     assert plain.file("debughookconfig.json") == (
-        b'{"S3OutputPath":"s3://b/o","LocalPath":"/opt/ml/output/tensors","HookParameters":null,'
+        b'{"S3OutputPath":"s3://b/o/job/debug-output","LocalPath":"/opt/ml/output/tensors","HookParameters":null,'
         b'"CollectionConfigurations":null}'
     )
     bare = await run(tmp_path / "bare", shell(KEEP_CONFIG))
@@ -329,9 +334,13 @@ async def test_debug_hook_config(tmp_path: Path) -> None:
     "ProfilerConfig.DisableProfiler",
 )
 async def test_profiler_config(tmp_path: Path) -> None:
-    ran = await run(tmp_path, shell(KEEP_CONFIG), ProfilerConfig={"S3OutputPath": "s3://b/profile"})
+    text = f"{KEEP_CONFIG}; mkdir /opt/ml/output/profiler/system; echo 7 > /opt/ml/output/profiler/system/cpu"
+    ran = await run(tmp_path, shell(text), ProfilerConfig={"S3OutputPath": f"file://{tmp_path}/profile"})
+    assert (tmp_path / "profile/job/profiler-output/system/cpu").read_text() == "7\n"
     assert ran.file("profilerconfig.json") == (
-        b'{"S3OutputPath":"s3://b/profile","LocalPath":"/opt/ml/output/profiler/",'
+        b'{"S3OutputPath":"file://%s/profile/job/profiler-output",'
+        % os.fsencode(tmp_path)
+        + b'"LocalPath":"/opt/ml/output/profiler/",'
         b'"ProfilingIntervalInMilliseconds":500,"ProfilingParameters":{}}'
     )
     detailed = {"ProfilingIntervalInMilliseconds": 1000, "ProfilingParameters": {"LocalPath": "/opt/ml/p"}}
@@ -344,6 +353,124 @@ async def test_profiler_config(tmp_path: Path) -> None:
     off = await run(tmp_path / "off", shell(KEEP_CONFIG), ProfilerConfig={"DisableProfiler": True})
     assert "profilerconfig.json" not in off.files()
     assert off.told["ProfilingStatus"] == "Disabled"
+
+
+async def keys(session: Session, uri: str) -> list[str]:
+    return [info.uri.removeprefix(uri) async for info in session.objects.list(uri)]
+
+
+async def until_there(session: Session, uri: str, *expected: str) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while await keys(session, uri) != list(expected):
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.proves("CheckpointConfig", "CheckpointConfig.S3Uri", "CheckpointConfig.LocalPath")
+@pytest.mark.case(52, 53)
+async def test_checkpoints(tmp_path: Path) -> None:
+    text = f"""
+set -e
+cd /opt/ml/checkpoints
+cat first > /opt/ml/model/first
+cp /opt/ml/input/data/checkpoints-manifest /opt/ml/input/config/checkpointconfig.json /opt/ml/model/
+rm first
+mkdir deep scratch.sagemaker-ignore
+echo 1 > deep/one; echo 2 > two.sagemaker-ignore; echo 3 > scratch.sagemaker-ignore/three
+until [ -e {tmp_path}/seen ]; do sleep 0.05; done
+echo last > last
+"""
+    async with open_session(home(tmp_path), lead=True) as session:
+        await session.objects.put("s3://b/ckpt/first", b"earlier")
+        await session.objects.put("s3://b/ckpt-2/other", b"another job's")
+        spec = request(tmp_path, "job", shell(text), CheckpointConfig={"S3Uri": "s3://b/ckpt"})
+        await session.service.create(spec)
+        await until_there(session, "s3://b/ckpt/", "deep/one")
+        assert (await session.service.describe("job")).description.secondary_status == "Training"
+        (tmp_path / "seen").touch()
+        ran = await ended(session, tmp_path)
+        assert await keys(session, "s3://b/ckpt/") == ["deep/one", "last"]
+        assert await session.objects.get("s3://b/ckpt/last") == b"last\n"
+    assert ran.file("first") == b"earlier"
+    assert ran.file("checkpoints-manifest") == b"ckpt/\ns3://b/ckpt/first"
+    assert ran.file("checkpointconfig.json") == b'{"LocalPath":"/opt/ml/checkpoints/"}'
+    elsewhere = {"S3Uri": "s3://b/ckpt", "LocalPath": "/state"}
+    with pytest.raises(ValidationRefused, match=r"CheckpointConfig\.LocalPath is refused on process: .* /opt/ml"):
+        await run(tmp_path / "elsewhere", shell("true"), CheckpointConfig=elsewhere)
+    own = {"S3Uri": f"file://{tmp_path}/own", "LocalPath": "/opt/ml/mine"}
+    assert (await run(tmp_path / "own", shell("echo 1 > /opt/ml/mine/1"), CheckpointConfig=own)).ended[0] == "Completed"
+    assert (tmp_path / "own/1").read_text() == "1\n"
+
+
+@pytest.mark.proves(
+    "TensorBoardOutputConfig", "TensorBoardOutputConfig.S3OutputPath", "TensorBoardOutputConfig.LocalPath"
+)
+@pytest.mark.case(90)
+async def test_tensor_board(tmp_path: Path) -> None:
+    text = f"""
+set -e
+cp /opt/ml/input/config/tensorboardoutputconfig.json /opt/ml/model/
+exec 3>/opt/ml/output/tensorboard/events
+echo one >&3
+until [ -e {tmp_path}/seen ]; do sleep 0.05; done
+echo two >&3
+"""
+    board = {"S3OutputPath": "s3://b/board/"}
+    async with open_session(home(tmp_path), lead=True) as session:
+        await session.service.create(request(tmp_path, "job", shell(text), TensorBoardOutputConfig=board))
+        await until_there(session, "s3://b/board/job/", "tensorboard-output/events")
+        (tmp_path / "seen").touch()
+        ran = await ended(session, tmp_path)
+        assert await session.objects.get("s3://b/board/job/tensorboard-output/events") == b"one\ntwo\n"
+    assert ran.file("tensorboardoutputconfig.json") == (
+        b'{"S3OutputPath":"s3://b/board/job/tensorboard-output","LocalPath":"/opt/ml/output/tensorboard/"}'
+    )
+    own = {"S3OutputPath": f"file://{tmp_path}/own", "LocalPath": "/opt/ml/output/mine"}
+    await run(tmp_path / "own", shell("echo 1 > /opt/ml/output/mine/1"), TensorBoardOutputConfig=own)
+    assert (tmp_path / "own/job/tensorboard-output/1").read_text() == "1\n"
+
+
+LEARNING = """
+import json, os, pathlib, random, time
+state = pathlib.Path("/opt/ml/checkpoints/state.json")
+weights = json.loads(state.read_text()) if state.exists() else {"step": 0, "w": [0.0] * 8}
+print("from", weights["step"], flush=True)
+while weights["step"] < 60:
+    drawn = random.Random(weights["step"])
+    weights = {"step": weights["step"] + 1, "w": [w + drawn.gauss(0, 1) for w in weights["w"]]}
+    whole = state.with_name("state.json.sagemaker-ignore")
+    whole.write_text(json.dumps(weights))
+    whole.replace(state)
+    time.sleep(PAUSE)
+pathlib.Path("/opt/ml/model/weights.json").write_text(json.dumps(weights))
+"""
+
+
+@pytest.mark.case(74)
+async def test_an_interrupted_job_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
+    plain = await run(tmp_path / "plain", python(LEARNING.replace("PAUSE", "0")))
+    limits = {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 600}
+    async with open_session(home(tmp_path), lead=True) as session:
+        spot = request(
+            tmp_path, "job", python(LEARNING.replace("PAUSE", "0.1")), EnableManagedSpotTraining=True,
+            StoppingCondition=limits, CheckpointConfig={"S3Uri": "s3://b/ckpt"},
+        )  # fmt: skip
+        await session.service.create(spot)
+        for attempt in (1, 2, 3):
+            await until(session, "job", lambda _job, n=attempt: has_begun(session, n))  # type: ignore[misc]
+            await session.service.interrupt("job")
+        ran = await ended(session, tmp_path)
+    assert ran.job.attempt == 4
+    assert ran.file("weights.json") == plain.file("weights.json")
+    assert int(ran.log.split()[-1]) > 0, "the last attempt went on from a checkpoint"
+    statuses = [entry["Status"] for entry in ran.told["SecondaryStatusTransitions"]]
+    assert statuses.count("Interrupted") == 3
+    assert "Uploading" not in statuses[:-2]
+
+
+def has_begun(session: Session, attempt: int) -> bool:
+    """Whether an attempt's program has begun to learn."""
+    logs = list(session.home.attempts.glob(f"*/train-*-{attempt}/logs/algo-1.log"))
+    return bool(logs) and b"from" in logs[0].read_bytes()
 
 
 @pytest.mark.proves("DebugRuleConfigurations", "ProfilerRuleConfigurations")

@@ -51,7 +51,7 @@ def test_a_plain_request_runs_as_a_process_and_on_sagemaker_and_nowhere_else_yet
 @pytest.mark.parametrize(
     ("given", "path"),
     [
-        ({"CheckpointConfig": {"S3Uri": "s3://b/c"}}, "CheckpointConfig"),
+        ({"CheckpointConfig": {"S3Uri": "s3://b/c", "LocalPath": "/state"}}, "CheckpointConfig.LocalPath"),
         ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2}}, "ResourceConfig.InstanceCount"),
         ({"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "RemoteDebugConfig.EnableRemoteDebug"),
         (

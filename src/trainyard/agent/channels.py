@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from trainyard.agent.contract import input_mode
@@ -19,8 +20,8 @@ def channel_orders(
     host    : which of the `hosts` that share the channels it is, from 0.
     group   : the instance group that the host is of; None in a cluster without groups.
     """
-    shared = {"host": host, "hosts": hosts}
-    return tuple(_order(spec, channel, source, data, listings, shared) for channel, source in _reaching(spec, group))
+    orders = (_order(spec, channel, source, data, listings) for channel, source in _reaching(spec, group))
+    return tuple(replace(order, host=host, hosts=hosts) for order in orders)
 
 
 def _reaching(spec: TrainingJobSpec, group: str | None) -> Iterator[tuple[Channel, S3DataSource]]:
@@ -31,9 +32,7 @@ def _reaching(spec: TrainingJobSpec, group: str | None) -> Iterator[tuple[Channe
             yield channel, source
 
 
-def _order(
-    spec: TrainingJobSpec, channel: Channel, source: S3DataSource, data: Path, listings: Path, shared: dict[str, int]
-) -> ChannelOrder:
+def _order(spec: TrainingJobSpec, channel: Channel, source: S3DataSource, data: Path, listings: Path) -> ChannelOrder:
     name = channel.channel_name
     return ChannelOrder(
         name=name,
@@ -48,5 +47,4 @@ def _order(
         is_sharded=source.s3_data_distribution_type == "ShardedByS3Key",
         is_gzip=channel.compression_type == "Gzip",
         is_recordio=channel.record_wrapper_type == "RecordIO",
-        **shared,
     )

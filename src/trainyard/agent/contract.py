@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from trainyard.lifecycle import syncing
 from trainyard.lifecycle.defaults import wants_time_series
 from trainyard.model.keys import JobKey
 from trainyard.model.spec import Channel, FileSystemDataSource, TrainingJobSpec
@@ -138,27 +139,27 @@ def _optional(spec: TrainingJobSpec, wire: dict[str, Any]) -> dict[str, Any]:
     if "DebugHookConfig" in wire:
         hook = wire["DebugHookConfig"]
         files["debughookconfig"] = {
-            "S3OutputPath": hook["S3OutputPath"],
-            "LocalPath": hook.get("LocalPath", "/opt/ml/output/tensors"),
+            "S3OutputPath": syncing.tensors_uri(spec),
+            "LocalPath": hook.get("LocalPath", syncing.TENSORS),
             "HookParameters": hook.get("HookParameters"),
             "CollectionConfigurations": hook.get("CollectionConfigurations") or None,
         }
     profiler = wire.get("ProfilerConfig")
     if profiler is not None and not profiler.get("DisableProfiler"):
         files["profilerconfig"] = {
-            "S3OutputPath": profiler.get("S3OutputPath"),
-            "LocalPath": "/opt/ml/output/profiler/",
+            "S3OutputPath": syncing.profiler_uri(spec) or None,
+            "LocalPath": syncing.PROFILER,
             "ProfilingIntervalInMilliseconds": profiler.get("ProfilingIntervalInMilliseconds", 500),
             "ProfilingParameters": profiler.get("ProfilingParameters", {}),
         }
     if spec.tensor_board_output_config is not None:
         board = spec.tensor_board_output_config
         files["tensorboardoutputconfig"] = {
-            "S3OutputPath": board.s3_output_path,
-            "LocalPath": board.local_path or "/opt/ml/output/tensorboard/",
+            "S3OutputPath": syncing.tensorboard_uri(spec),
+            "LocalPath": board.local_path or syncing.TENSORBOARD,
         }
     if spec.checkpoint_config is not None:
-        files["checkpointconfig"] = {"LocalPath": spec.checkpoint_config.local_path or "/opt/ml/checkpoints/"}
+        files["checkpointconfig"] = {"LocalPath": spec.checkpoint_config.local_path or syncing.CHECKPOINTS}
     return files
 
 

@@ -29,7 +29,7 @@ class Written(NamedTuple):
 async def write_listing(store: ObjectStore, order: ChannelOrder) -> Written:
     """List a channel into its file, whole or not at all; returns what of it is this host's.
 
-    Raises ValidationRefused for a channel without any object, in the service's words.
+    Raises ValidationRefused for a channel without any object that must have one, in the service's words.
     """
     path = Path(order.listing)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ async def write_listing(store: ObjectStore, order: ChannelOrder) -> Written:
         async for item in source.items:
             file.write(f"\n{json.dumps(_plain(item), separators=(',', ':'))}")
             sizes.append(item.size)
-    if not sizes:
+    if not sizes and not order.may_be_empty:
         raise ValidationRefused(f'No S3 objects found under S3 URL "{order.uri}" given in input data source.')
     os.replace(partial, path)
     mine = _places(order, len(sizes), epoch=0)

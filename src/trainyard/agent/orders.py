@@ -16,6 +16,7 @@ class ChannelOrder:
     mode      : File | FastFile | Pipe.
     attributes: of an augmented manifest, those that are data.
     seed      : of the shuffle; None where nothing is shuffled.
+    may_be_empty: no object at all is no fault.
     is_sharded: this host (`host` of 0 … `hosts` - 1) gets its share, else all.
     """
 
@@ -33,6 +34,7 @@ class ChannelOrder:
     hosts: int = 1
     is_gzip: bool = False
     is_recordio: bool = False
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +53,27 @@ class OutputOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncOrder:
+    """One folder whose files are kept under `uri` while the program runs.
+
+    root, folder   : as of an output.
+    is_checkpoints : brought back before the program starts; files that it removes are removed from the store.
+    """
+
+    root: str
+    folder: str
+    uri: str
+    is_checkpoints: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferOrders:
     """All that the helpers of one attempt do. `routes` is what `objects.buckets.Buckets.from_plain` takes."""
 
     channels: tuple[ChannelOrder, ...]
     outputs: tuple[OutputOrder, ...]
     routes: dict[str, Any]
+    syncs: tuple[SyncOrder, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
         """For attempt.json."""
@@ -69,6 +86,7 @@ class TransferOrders:
             channels=tuple(_channel(one) for one in plain["channels"]),
             outputs=tuple(OutputOrder(**one) for one in plain["outputs"]),
             routes=plain["routes"],
+            syncs=tuple(SyncOrder(**one) for one in plain.get("syncs", ())),
         )
 
 

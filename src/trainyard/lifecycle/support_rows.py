@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trainyard.lifecycle.syncing import below_ml
 from trainyard.model.members import paths_of
 from trainyard.model.spec import TrainingJobSpec
 
@@ -58,6 +59,21 @@ def _sharded(value: Any, request: Mapping[str, Any]) -> bool:
     return bool(value == "ShardedByS3Key" and hosts != 1)
 
 
+def _has(member: str) -> Callable[[Any, Mapping[str, Any]], bool]:
+    return lambda _value, request: request.get(member) is not None
+
+
+def _elsewhere(value: Any, _request: Mapping[str, Any]) -> bool:
+    try:
+        below_ml(str(value))
+    except ValueError:
+        return True
+    return False
+
+
+_ELSEWHERE = Case(
+    "not a folder below /opt/ml, or in /opt/ml/input", _elsewhere, REFUSED,
+    "a process has no other folder of its own; name one below /opt/ml, outside of /opt/ml/input")  # fmt: skip
 _SOME_RULES = Case("not empty", lambda value, _request: bool(value), REFUSED, _RULES)
 
 
@@ -157,16 +173,25 @@ _OTHERS = {
     "EnableInterContainerTrafficEncryption": _yes(
         "holds of itself: one host, no traffic leaves its kernel", "test_traffic_encryption"),
     "EnableManagedSpotTraining": _notice(
-        "the job is preemptible; interrupted it begins anew, resuming comes with checkpoints", "test_managed_spot",
+        "the job is preemptible; interrupted it begins anew, without CheckpointConfig from nothing",
+        "test_managed_spot",
         Case("false", _is(False), HONOURED, "on-demand is what happens anyway"),
+        Case("there is a CheckpointConfig", _has("CheckpointConfig"), HONOURED, "it goes on from its checkpoints"),
     ),
-    "CheckpointConfig": _no("checkpoints come with the data plane"),
-    "DebugHookConfig": _yes("its configuration file is written", "test_debug_hook_config"),
+    "CheckpointConfig": _yes(
+        "brought back before each attempt, uploaded once written; the service's marker files are left out",
+        "test_checkpoints"),
+    "CheckpointConfig.LocalPath": _yes("", "test_checkpoints", _ELSEWHERE),
+    "DebugHookConfig": _yes(
+        "its configuration file is written, what it saves is uploaded while the job runs", "test_debug_hook_config"),
+    "DebugHookConfig.LocalPath": _yes("", "test_debug_hook_config", _ELSEWHERE),
     "DebugRuleConfigurations": _yes("an empty list", "test_empty_rule_lists", _SOME_RULES),
     "DebugRuleConfigurations[]": _no(_RULES),
-    "TensorBoardOutputConfig": _no("syncing of TensorBoard's files comes with the data plane"),
+    "TensorBoardOutputConfig": _yes("uploaded while the job runs", "test_tensor_board"),
+    "TensorBoardOutputConfig.LocalPath": _yes("", "test_tensor_board", _ELSEWHERE),
     "ExperimentConfig": _yes("stored, echoed, searchable", "test_experiment_config"),
-    "ProfilerConfig": _yes("its configuration file is written", "test_profiler_config"),
+    "ProfilerConfig": _yes(
+        "its configuration file is written, what is profiled is uploaded while the job runs", "test_profiler_config"),
     "ProfilerRuleConfigurations": _yes("an empty list", "test_empty_rule_lists", _SOME_RULES),
     "ProfilerRuleConfigurations[]": _no(_RULES),
     "Environment": _yes("", "test_environment"),
@@ -209,7 +234,8 @@ _AS_ABOVE = (
     "StoppingCondition.MaxRuntimeInSeconds",
     "Tags[].Key",
     "Tags[].Value",
-    "DebugHookConfig.LocalPath",
+    "CheckpointConfig.S3Uri",
+    "TensorBoardOutputConfig.S3OutputPath",
     "DebugHookConfig.S3OutputPath",
     "DebugHookConfig.HookParameters",
     "DebugHookConfig.CollectionConfigurations",

@@ -7,15 +7,21 @@ import sys
 from trainyard.agent.listing import write_listing
 from trainyard.agent.orders import TransferOrders
 from trainyard.agent.staging import stage
+from trainyard.agent.syncing import Syncing, as_channel
+from trainyard.kit.clock import SystemClock
 from trainyard.ports.objects import ObjectStore
 from trainyard.wiring.transfer import Transfer, run
 
 
 async def _stage(transfer: Transfer, orders: TransferOrders, store: ObjectStore) -> dict[str, object]:
-    total = sum([(await write_listing(store, channel)).bytes for channel in orders.channels])
-    for channel in orders.channels:
+    checkpoints = [(order, as_channel(order, transfer.folder)) for order in orders.syncs if order.is_checkpoints]
+    channels = (*orders.channels, *(channel for _, channel in checkpoints))
+    total = sum([(await write_listing(store, channel)).bytes for channel in channels])
+    for channel in channels:
         transfer.begin(channel.name, total)
         await stage(store, channel, transfer.moved)
+    for order, _ in checkpoints:
+        Syncing(store, order, transfer.folder, SystemClock()).brought_back()
     return {}
 
 

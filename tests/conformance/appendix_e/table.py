@@ -101,7 +101,6 @@ _HOSTS = Later(
     _takes(ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2}),
 )
 _PIPE = {"AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "Pipe"}}
-_CHECKPOINTS = _takes(CheckpointConfig={"S3Uri": "s3://b/c"})
 _RULE = [{"RuleConfigurationName": "r", "RuleEvaluatorImage": "i"}]
 
 
@@ -164,8 +163,8 @@ CASES = (
     Case(49, "names in the output archive, and two hosts' files in one", _HOSTS),
     Case(50, "an empty model folder"),
     Case(51, "outputs that are not packed"),
-    Case(52, "checkpoints restored, synced and deleted", Later(Work.DATA, "checkpoints", _CHECKPOINTS)),
-    Case(53, "names that checkpoints leave out", Later(Work.DATA, "checkpoints", _CHECKPOINTS)),
+    Case(52, "checkpoints restored, synced and deleted"),
+    Case(53, "names that checkpoints leave out"),
     Case(54, "a prefix that ends within a name"),
     Case(55, "one single object"),
     Case(56, "objects that are only a folder's marker"),
@@ -187,7 +186,7 @@ CASES = (
     Case(71, "a stop of what is finished is refused in the service's words"),
     Case(72, "a deleted job's name is free again"),
     Case(73, "a running job cannot be deleted"),
-    Case(74, "an interrupted spot job goes on and is billed for less than it took", Later(Work.DATA, "resuming from checkpoints", _CHECKPOINTS)),
+    Case(74, "an interrupted spot job goes on and is billed for less than it took"),
     Case(75, "the longest wait is over"),
     Case(76, "an internal error is tried again, the program's own is not"),
     Case(77, "the engine starts again in the middle of a job"),
@@ -204,7 +203,7 @@ CASES = (
     Case(87, "four rules fire", Later(Work.DEBUGGER, "rules", _takes(DebugRuleConfigurations=_RULE))),
     Case(88, "a rule stops its job"),
     Case(89, "the profiler's report", Later(Work.DEBUGGER, "rules", _takes(ProfilerRuleConfigurations=_RULE))),
-    Case(90, "TensorBoard's files are synced", Later(Work.DATA, "syncing", _takes(TensorBoardOutputConfig={"S3OutputPath": "s3://b/t"}))),
+    Case(90, "TensorBoard's files are synced"),
     Case(91, "a trial component holds what ran", Later(Work.DEBUGGER, "trial components", _speaks("sagemaker", "DescribeTrialComponent"))),
     Case(92, "search by metric, tag and hyperparameter"),
 )  # fmt: skip

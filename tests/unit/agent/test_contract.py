@@ -70,8 +70,8 @@ def test_hosts_are_sorted_as_text() -> None:
 
 
 def test_the_hook_is_given_only_where_it_was_asked_for() -> None:
-    hook: dict[str, Any] = {"S3OutputPath": "s3://b/job/debug-output"}
-    start = b'{"S3OutputPath":"s3://b/job/debug-output","LocalPath":"/opt/ml/output/tensors","HookParameters":null,'
+    hook: dict[str, Any] = {"S3OutputPath": "s3://b/"}
+    start = b'{"S3OutputPath":"s3://b/Job-1/debug-output","LocalPath":"/opt/ml/output/tensors","HookParameters":null,'
     assert _file("debughookconfig", {"DebugHookConfig": hook}) == start + b'"CollectionConfigurations":null}'
     hook["CollectionConfigurations"] = [
         {"CollectionName": "losses", "CollectionParameters": {"save_interval": "500"}},
@@ -86,11 +86,11 @@ def test_the_hook_is_given_only_where_it_was_asked_for() -> None:
 def test_the_other_optional_files() -> None:
     wire = {
         "CheckpointConfig": {"S3Uri": "s3://b/c", "LocalPath": "/state"},
-        "TensorBoardOutputConfig": {"S3OutputPath": "s3://b/job/tensorboard-output"},
+        "TensorBoardOutputConfig": {"S3OutputPath": "s3://b"},
     }
     assert _file("checkpointconfig", wire) == b'{"LocalPath":"/state"}'
     assert _file("tensorboardoutputconfig", wire) == (
-        b'{"S3OutputPath":"s3://b/job/tensorboard-output","LocalPath":"/opt/ml/output/tensorboard/"}'
+        b'{"S3OutputPath":"s3://b/Job-1/tensorboard-output","LocalPath":"/opt/ml/output/tensorboard/"}'
     )
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from trainyard.agent.channels import channel_orders
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
-from trainyard.agent.orders import OutputOrder, TransferOrders
+from trainyard.agent.orders import OutputOrder, SyncOrder, TransferOrders
 from trainyard.kit import atomic, beneath
 from trainyard.kit.pool import Pool
-from trainyard.lifecycle import naming, stopping
+from trainyard.lifecycle import naming, stopping, syncing
 from trainyard.model.errors import Transient
 from trainyard.model.keys import RunKey
 from trainyard.model.ledger import Chunk, Mark
@@ -189,8 +189,13 @@ class LocalRuntime:
     def _launch(self, attempt: Attempt, order: RunOrder) -> None:
         self._starter.prepare()
         if not attempt.order.exists():
-            for name in ("logs", "usage", *(f"hosts/algo-1/opt/ml/{folder}" for folder in FOLDERS)):
-                (attempt.folder / name).mkdir(parents=True, exist_ok=True)
+            synced = [one.folder for one in syncing.synced(order.spec)]
+            for folder in (
+                attempt.log.parent,
+                attempt.usage.parent,
+                *(attempt.ml / name for name in (*FOLDERS, *synced)),
+            ):
+                folder.mkdir(parents=True, exist_ok=True)
             attempt.ballast.write_bytes(b"\0" * BALLAST)
             files = contract_files(spec=order.spec, job=order.job, attempt=order.key.attempt)
             for name, content in files.items():
@@ -205,6 +210,7 @@ class LocalRuntime:
         transfers = self._transfers(attempt, spec)
         volume = spec.resource_config.volume_size_in_gb if spec.resource_config else None
         helper = [sys.executable, "-m"]
+        is_staged = bool(transfers.channels) or any(one.is_checkpoints for one in transfers.syncs)
         return {
             "version": VERSION,
             "job_uid": order.key.job_uid,
@@ -222,7 +228,8 @@ class LocalRuntime:
             "log_cap": self._options.log_cap,
             "usage_interval": self._options.usage_interval,
             "fault_of_exit": program.get("fault_of_exit", {}),
-            "stage_argv": [*helper, "trainyard.wiring.stage", str(attempt.folder)] if transfers.channels else [],
+            "stage_argv": [*helper, "trainyard.wiring.stage", str(attempt.folder)] if is_staged else [],
+            "sync_argv": [*helper, "trainyard.wiring.sync", str(attempt.folder)] if transfers.syncs else [],
             "upload_argv": [*helper, "trainyard.wiring.upload", str(attempt.folder)],
             "helper_env": {name: os.environ[name] for name in _PASSED_TO_HELPERS if name in os.environ},
             "output_folders": [output.folder for output in transfers.outputs],
@@ -261,7 +268,11 @@ class LocalRuntime:
             OutputOrder(root=root, folder="model", uri=naming.model_uri(spec), archive=archive, is_model=True),
             OutputOrder(root=root, folder="output/data", uri=naming.output_uri(spec), archive=archive, is_model=False),
         )
-        return TransferOrders(channels=channels, outputs=outputs, routes=self._options.routes)
+        syncs = tuple(
+            SyncOrder(root=root, folder=one.folder, uri=one.uri, is_checkpoints=one.is_checkpoints)
+            for one in syncing.synced(spec)
+        )
+        return TransferOrders(channels=channels, outputs=outputs, routes=self._options.routes, syncs=syncs)
 
     def _observe(self, attempt: Attempt) -> Observation:
         if not attempt.order.exists():
@@ -278,7 +289,9 @@ class LocalRuntime:
         if not attempt.folder.is_dir() or attempt.released.exists():
             return
         identity.send(atomic.read_json(attempt.shim), signal.SIGKILL)
-        for folder in ("input/data", "model", "output/data", "checkpoints", "code"):
+        transfers = TransferOrders.from_plain(atomic.read_json(attempt.order)["transfers"])
+        synced = [one.folder for one in transfers.syncs]
+        for folder in ("input/data", "model", "output/data", "checkpoints", "code", *synced):
             beneath.remove(attempt.ml, folder)
         credentials.take_back(attempt)
         attempt.released.touch()

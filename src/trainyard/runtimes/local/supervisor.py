@@ -25,7 +25,7 @@ if __name__ == "__main__":
 from trainyard.kit import atomic, beneath
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.crashpoint import crashpoint
-from trainyard.runtimes.local import gap, heir, identity, namespaces, shim
+from trainyard.runtimes.local import gap, heir, helping, identity, shim
 from trainyard.runtimes.local.attempt import Attempt
 from trainyard.runtimes.local.journal import Journal
 from trainyard.runtimes.local.watch import LogWatch, UsageWatch, VolumeWatch
@@ -156,6 +156,7 @@ class Supervisor:
         log = LogWatch(self._attempt, self._order["log_cap"])
         use = UsageWatch(self._attempt, who["pid"], self._order["usage_interval"])
         volume = VolumeWatch(self._attempt.ml, self._order["volume_bytes"])
+        companion = helping.Companion(self._attempt, self._order)
         tick, is_over = TICK, False
         while not is_over:
             self._pass_wishes_on(who)
@@ -164,10 +165,16 @@ class Supervisor:
             with suppress(OSError):  # what cannot be noted now is noted later; the program goes on
                 tick = TICK if log.look() else min(LONGEST_TICK, 2 * tick)
                 use.look()
+                self._notice(companion.see_to())
             if self._wish() is None and volume.is_overfull():
                 self._wish_for("volume", 0.0)
             is_over = self._sleep(end, min(tick, self._until_deadline()))
         os.close(end)
+        companion.end()
+
+    def _notice(self, text: str | None) -> None:
+        if text is not None:
+            self._journal.notice(text)
 
     def _until_deadline(self) -> float:
         """Seconds to the next deadline that was set, so that it is not slept over."""
@@ -219,10 +226,16 @@ class Supervisor:
         beneath.remove(self._attempt.ml, "input/data")  # the archive may need its room
         model_uri = None
         wish = self._wish() if self._journal.has_deadline("grace") else None  # one that came too late changes nothing
-        if any(not beneath.is_empty(self._attempt.ml, folder) for folder in self._order["output_folders"]):
+        is_success = code == 0 and wish is None
+        if wish is not None and wish["cause"] == "interrupted":  # the next attempt goes on from what was synced
+            self._sync_rest(is_success=False)
+            raise Ended("interrupted", exit_code=code)
+        if self._order.get("sync_argv") or self._has_outputs():
             self._journal.reach("uploading")
             crashpoint("uploading")
-            model_uri = self._uploaded(is_success=code == 0 and wish is None)
+            self._sync_rest(is_success=is_success)
+        if self._has_outputs():
+            model_uri = self._moved("upload", is_success=is_success).get("model_uri")
         if wish is not None and wish["cause"] == "volume":
             text = "Please use a larger volume: the training job filled VolumeSizeInGB."
             raise Ended("failed", fault="ClientError", detail=text, exit_code=None)
@@ -233,18 +246,25 @@ class Supervisor:
         fault = self._order["fault_of_exit"].get(str(code), "AlgorithmError")
         raise Ended("failed", fault=fault, detail=self._failure_text(), exit_code=code, model_uri=model_uri)
 
-    def _uploaded(self, *, is_success: bool) -> str | None:
+    def _has_outputs(self) -> bool:
+        return any(not beneath.is_empty(self._attempt.ml, folder) for folder in self._order["output_folders"])
+
+    def _sync_rest(self, *, is_success: bool) -> None:
+        """Upload what was written last to folders that are uploaded while the program runs."""
+        if self._order.get("sync_argv"):
+            self._moved("sync", "over", is_success=is_success)
+
+    def _moved(self, what: str, *how: str, is_success: bool) -> dict[str, Any]:
         """Upload; a failed upload fails a job that had succeeded, and is a notice on one that had not."""
         try:
-            result = self._help(self._order["upload_argv"], "upload-result.json", stoppable=False)
+            result = self._help([*self._order[f"{what}_argv"], *how], f"{what}-result.json", stoppable=False)
         except Ended as failed:
             if is_success:
                 raise
             self._journal.notice(str(failed.rest.get("detail", "")))
-            return None
+            return {}
         self._journal.notice(*result.get("notices", []))
-        uri: str | None = result.get("model_uri")
-        return uri
+        return result
 
     def _failure_text(self) -> str:
         """The failure file's beginning; a link or a device in its place is no failure file."""
@@ -272,13 +292,7 @@ class Supervisor:
         raise Ended("failed", fault="InternalServerError", detail=detail, exit_code=None)
 
     def _run_helper(self, argv: list[str], *, stoppable: bool) -> int:
-        import subprocess  # noqa: PLC0415 - a job without inputs and outputs does not pay for it
-
-        with (self._attempt.folder / "helper.log").open("ab") as log:
-            helper = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=self._order["helper_env"],
-                preexec_fn=lambda: namespaces.die_with_parent(signal.SIGKILL),  # noqa: PLW1509 - single-threaded
-            )  # fmt: skip
+        helper = helping.spawn(self._attempt, self._order, argv)
         while (status := helper.poll()) is None:
             if stoppable and self._wish() is not None:
                 helper.kill()
@@ -288,7 +302,10 @@ class Supervisor:
         return status
 
 
-_FAILED = {"stage-result.json": "Data download failed:", "upload-result.json": "Artifact upload failed:"}
+_FAILED = {
+    "stage-result.json": "Data download failed:", "upload-result.json": "Artifact upload failed:",
+    "sync-result.json": "Checkpoint upload failed:",
+}  # fmt: skip
 _ENDING_OF = {"max-runtime": "max-runtime", "max-wait": "max-wait", "interrupted": "interrupted"}
 
 
