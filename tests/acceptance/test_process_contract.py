@@ -396,9 +396,9 @@ echo last > last
     elsewhere = {"S3Uri": "s3://b/ckpt", "LocalPath": "/state"}
     with pytest.raises(ValidationRefused, match=r"CheckpointConfig\.LocalPath is refused on process: .* /opt/ml"):
         await run(tmp_path / "elsewhere", shell("true"), CheckpointConfig=elsewhere)
-    own = {"S3Uri": f"file://{tmp_path}/own", "LocalPath": "/opt/ml/mine"}
+    own = {"S3Uri": f"file://{tmp_path}/kept", "LocalPath": "/opt/ml/mine"}
     assert (await run(tmp_path / "own", shell("echo 1 > /opt/ml/mine/1"), CheckpointConfig=own)).ended[0] == "Completed"
-    assert (tmp_path / "own/1").read_text() == "1\n"
+    assert (tmp_path / "kept/1").read_text() == "1\n"
 
 
 @pytest.mark.proves(
