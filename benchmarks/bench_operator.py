@@ -491,7 +491,9 @@ def prepared(what: str, count: int) -> list[dict[str, Any]]:
     names = [f"job-{number}" for number in range(count)]
     if what == "kopf_status_writes":
         return [{**resource_of(name, None), "metadata": {"name": name, "namespace": "default"}} for name in names]
-    finals = {"at_rest": count, "cold_start": count - count // 100, "kopf_cold_start": count - count // 100}.get(what, 0)
+    finals = {"at_rest": count, "cold_start": count - count // 100, "kopf_cold_start": count - count // 100}.get(
+        what, 0
+    )
     items = [resource_of(name, told(name, final=number < finals)) for number, name in enumerate(names)]
     return [handled_by_kopf(item) for item in items] if what.startswith("kopf") else items
 

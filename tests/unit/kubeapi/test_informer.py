@@ -80,7 +80,10 @@ async def test_a_late_echo_of_an_older_revision_is_no_news() -> None:
     put(api, "one", "first")
     async with an_informer(api) as (informer, told):
         await until(informer.synced.is_set)
-        later = {"metadata": {"name": "one", "namespace": "default", "resourceVersion": "900"}, "spec": {"word": "ours"}}
+        later = {
+            "metadata": {"name": "one", "namespace": "default", "resourceVersion": "900"},
+            "spec": {"word": "ours"},
+        }
         assert informer.wrote(later)
         put(api, "one", "older than what we wrote")
         put(api, "two", "a mark")
