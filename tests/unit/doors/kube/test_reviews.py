@@ -70,7 +70,7 @@ def test_a_review_says_why_not() -> None:
 
 
 def test_a_review_asks_about_a_kind_beyond_namespaces_as_a_request_would() -> None:
-    """kubectl sends its current namespace with the question."""
+    """The current namespace of kubectl is sent with the question."""
     asked = {"resourceAttributes": {"verb": "create", "resource": "namespaces", "namespace": "team"}}
     assert answer(ACCESS_REVIEW, OWNER, asked)["allowed"]
     assert not answer(ACCESS_REVIEW, CALLERS["held submitter"], asked)["allowed"]
