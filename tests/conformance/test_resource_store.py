@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
@@ -189,6 +190,22 @@ async def test_a_silent_watch_tells_of_others_progress(store: ResourceStore) -> 
             if advance.revision == 1:
                 assert advance.occurrences == ()
                 break
+
+
+async def test_a_watch_whose_neighbours_never_rest_tells_of_their_progress_all_the_same(store: ResourceStore) -> None:
+    async def never_rest() -> None:
+        for number in itertools.count():
+            await store.create(key(f"n{number}", collection=OTHERS), body("n"))
+            await asyncio.sleep(0)
+
+    resting_never = asyncio.create_task(never_rest())
+    try:
+        async with asyncio.timeout(10), aclosing(store.watch(JOBS, since=0)) as watching:
+            first, second = await anext(watching), await anext(watching)
+    finally:
+        resting_never.cancel()
+    assert first.occurrences == second.occurrences == ()
+    assert 0 < first.revision < second.revision
 
 
 async def test_a_revision_that_the_log_has_forgotten_has_expired(store: ResourceStore) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from trainyard.doors.kube.patches import json_patch
+
 Object = dict[str, Any]
 Trouble = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 
@@ -122,8 +124,8 @@ class ApiServer:
             return _json(known)
         if method == "DELETE":
             return self._delete(kind, known, body)
-        wanted = body if method == "PUT" else merged(known, body)
-        given = (body.get("metadata") or {}).get("resourceVersion")
+        wanted = _wanted(method, known, body)
+        given = wanted["metadata"].get("resourceVersion")
         if given is not None and given != known["metadata"]["resourceVersion"]:
             return refusal(409, "Conflict")
         return self._write(kind, known, wanted, sub)
@@ -234,6 +236,13 @@ def _status(code: int, reason: str) -> Object:
         "message": reason,
         "code": code,
     }
+
+
+def _wanted(method: str, known: Object, body: Any) -> Object:
+    if method == "PUT":
+        return dict(body)
+    found: Object = json_patch(known, body) if isinstance(body, list) else merged(known, body)
+    return found
 
 
 def _json(body: Any, status: int = 200) -> web.Response:

@@ -154,17 +154,17 @@ async def at_work(values: tuple[str, ...]) -> AsyncIterator[tuple[Gate, Client, 
 
 
 async def tell_twice(access: Access, about: dict[str, Any]) -> None:
-    """One event, told by two processes one after the other."""
+    """One event, told twice by one process."""
     about["metadata"]["namespace"] = "red"
-    for _ in range(2):
-        async with Client(access, SystemClock(), timeout=DEADLINE) as client:
-            recorder = Recorder(client, SystemClock(), component="test")
-            telling = asyncio.create_task(recorder.run())
+    async with Client(access, SystemClock(), timeout=DEADLINE) as client:
+        recorder = Recorder(client, SystemClock(), component="test")
+        telling = asyncio.create_task(recorder.run())
+        for count in (1, 2):
             recorder.tell(about, "Told", "once and again")
             await recorder.drained()
-            assert (recorder.sent, recorder.dropped) == (1, 0)
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            assert (recorder.sent, recorder.dropped) == (count, 0)
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
 
 
 async def until(client: Client, true: Any) -> None:

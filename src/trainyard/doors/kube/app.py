@@ -122,7 +122,8 @@ class KubeDoor:
     async def _review(self, request: Request, kind: Kind) -> Answer:
         if request.method != "POST":
             raise method_not_allowed(kind)
-        return Answer(reviews.answered(kind, await _required_body(request), _caller(request)), 201)
+        kinds = self._world.registry.kinds()
+        return Answer(reviews.answered(kind, await _required_body(request), _caller(request), kinds), 201)
 
     async def _all(self, request: Request, kind: Kind, target: Target) -> Answer | Stream:
         query, render = request.query_params, self._renderer(request, kind)

@@ -85,10 +85,14 @@ ACCESS_REVIEW = Kind(
     group="authorization.k8s.io", version="v1", kind="SelfSubjectAccessReview", plural="selfsubjectaccessreviews",
     namespaced=False, review=True, schema=schemas.ACCESS_REVIEW,
 )  # fmt: skip
+RULES_REVIEW = Kind(
+    group="authorization.k8s.io", version="v1", kind="SelfSubjectRulesReview", plural="selfsubjectrulesreviews",
+    namespaced=False, review=True, schema=schemas.RULES_REVIEW,
+)  # fmt: skip
 SUBJECT_REVIEW = Kind(
     group="authentication.k8s.io", version="v1", kind="SelfSubjectReview", plural="selfsubjectreviews",
     namespaced=False, review=True, schema=schemas.SUBJECT_REVIEW,
 )  # fmt: skip
 KINDS = (
-    NAMESPACE, CONFIG_MAP, SECRET, EVENT, NEW_EVENT, LEASE, DEFINITION, ACCESS_REVIEW, SUBJECT_REVIEW
+    NAMESPACE, CONFIG_MAP, SECRET, EVENT, NEW_EVENT, LEASE, DEFINITION, ACCESS_REVIEW, RULES_REVIEW, SUBJECT_REVIEW
 )  # fmt: skip

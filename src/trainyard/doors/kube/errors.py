@@ -17,8 +17,12 @@ LARGEST_BODY = 3 * 1024 * 1024  # bytes; the API server's own limit
 class Refused(Exception):  # noqa: N818 - the request was refused; it is an answer, not a fault
     """A request that is answered with a Status instead of an object."""
 
-    def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, details: dict[str, Any] | None = None, token: str = ""
+    ) -> None:
+        """`token`: where a list can be gone on with all the same."""
         super().__init__(message)
+        self.token = token
         self.code = code
         self.reason = reason
         self.message = message
@@ -29,7 +33,7 @@ class Refused(Exception):  # noqa: N818 - the request was refused; it is an answ
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.token} if self.token else {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
@@ -164,6 +168,17 @@ def invalid_patch(kind: Kind, name: str, message: str) -> Refused:
 def expired(message: str) -> Refused:
     """What was asked for lies too far back: list again."""
     return Refused(410, "Expired", message)
+
+
+def expired_token(fresh: str) -> Refused:
+    """A list's continue token lies too far back; a fresh one goes on from the same place."""
+    message = (
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+    )
+    return Refused(410, "Expired", message, token=fresh)
 
 
 def internal() -> Refused:

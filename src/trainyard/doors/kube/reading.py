@@ -8,12 +8,12 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from trainyard.doors.kube.errors import bad_request, not_found
+from trainyard.doors.kube.errors import bad_request, expired_token, not_found
 from trainyard.doors.kube.kinds import Kind
 from trainyard.doors.kube.options import ListOptions
 from trainyard.doors.kube.selectors import Selector, selector_of
 from trainyard.doors.kube.world import World
-from trainyard.ports.resources import Body, Entry, ResourceKey
+from trainyard.ports.resources import LOG_KEPT, Body, Entry, ResourceKey
 
 LARGEST_READ = 1000  # objects read from the store at a time while a selector looks for its own
 
@@ -42,7 +42,7 @@ class Reading:
     async def list(self, kind: Kind, namespace: str, options: ListOptions) -> Objects:
         """One page of a collection, or all of it. Raises Refused."""
         selector = selector_of(kind, options.labels, options.fields)
-        after, first_revision = _position(options.token) if options.token else (None, None)
+        after, first_revision = await self._position(options.token) if options.token else (None, None)
         if selector.is_everything:
             page = await self._world.store.list(
                 kind.collection, namespace=namespace or None, limit=options.limit or None, after=after
@@ -52,6 +52,18 @@ class Reading:
         revision = first_revision or await self._world.store.revision()
         items, after = await self._selected(kind, namespace, selector, options.limit, after)
         return Objects(items, _list_meta(revision, after))
+
+    async def _position(self, token: str) -> tuple[tuple[str, str], int]:
+        """Where a list goes on, and the revision that it began at.
+
+        Later pages show objects as they are by then, and a watch from the first one's revision brings what changed
+        meanwhile: a token that is older than the log of changes holds no more. Raises Refused (410).
+        """
+        after, began = _position(token)
+        newest = await self._world.store.revision()
+        if not newest - LOG_KEPT <= began <= newest:
+            raise expired_token(_token(newest, after))
+        return after, began
 
     async def _selected(
         self, kind: Kind, namespace: str, selector: Selector, limit: int, after: tuple[str, str] | None

@@ -188,4 +188,8 @@ ACCESS_REVIEW = _top(
                  nonResourceAttributes=_object("A path.", path=_text(), verb=_text())),
     status=_object("The answer.", allowed=_flag(), denied=_flag(), reason=_text(), evaluationError=_text()),
 )  # fmt: skip
+RULES_REVIEW = _top(
+    "What the caller may do in a namespace.",
+    spec=_object("The question.", namespace=_text("Which one.")), status=_kept("The answer."),
+)  # fmt: skip
 SUBJECT_REVIEW = _top("Who the caller is.", status=_kept("The answer."))

@@ -7,7 +7,7 @@ import json
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Sequence
 
-from trainyard.kit.signals import Signal, set_within
+from trainyard.kit.signals import Signal, Silence
 from trainyard.ports.resources import (
     LARGEST_ADVANCE,
     LOG_KEPT,
@@ -111,16 +111,17 @@ class MemoryResourceStore:
         """Follow the log from `since`."""
         if since > self._newest():
             raise RevisionExpired(f"revision {since} lies in the future")
-        position = since
+        position, silence = since, Silence(self._progress)
         while True:
             seen, position = position, min(self._newest(), position + LARGEST_ADVANCE)
             found = tuple(line for line in self._lines(seen, position) if line.entry.key.is_in(collection, namespace))
-            if found:
+            if found or silence.is_over:
                 yield Advance(position, found)
+                silence.broken()
             if position < self._newest():
                 await asyncio.sleep(0)
-            elif not await set_within(self._moved.next, self._progress):
-                yield Advance(position)
+            else:
+                await silence.until(self._moved.next)
 
     def _lines(self, after: int, until: int) -> Sequence[Occurrence]:
         if after < self._first - 1:

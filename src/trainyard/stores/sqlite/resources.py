@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import orjson
 
-from trainyard.kit.signals import Signal, set_within
+from trainyard.kit.signals import Signal, Silence
 from trainyard.model.errors import TrainyardError
 from trainyard.ports.resources import (
     LARGEST_ADVANCE,
@@ -131,7 +131,7 @@ class SqliteResourceStore:
         """Follow the log from `since`."""
         if since > await self.revision():
             raise RevisionExpired(f"revision {since} lies in the future")
-        position = since
+        position, silence = since, Silence(self._progress)
         with self._following():
             while True:
                 moved = self._moved.next
@@ -139,8 +139,11 @@ class SqliteResourceStore:
                     lambda connection, after=position: _advance(connection, collection, namespace, after)  # type: ignore[misc]
                 )
                 seen, position = position, advance.revision
-                if advance.occurrences or (position == seen and not await set_within(moved, self._progress)):
+                if advance.occurrences or silence.is_over:
                     yield advance
+                    silence.broken()
+                elif position == seen:
+                    await silence.until(moved)
 
     @contextmanager
     def _following(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trainyard.access.callers import Caller, Role
 from trainyard.doors.kube import jsonpath, protobuf, tables
 from trainyard.doors.kube.bodies import parsed_json, parsed_yaml
-from trainyard.doors.kube.builtin import ACCESS_REVIEW, CONFIG_MAP, EVENT, NAMESPACE, NEW_EVENT, SECRET
+from trainyard.doors.kube.builtin import ACCESS_REVIEW, CONFIG_MAP, EVENT, KINDS, NAMESPACE, NEW_EVENT, SECRET
 from trainyard.doors.kube.errors import Refused
 from trainyard.doors.kube.events import to_core, to_new
 from trainyard.doors.kube.paths import Target, target_of
@@ -156,5 +156,5 @@ def test_a_role_and_a_scope_decide(caller: Caller, method: str, target: Target, 
 
 def test_a_review_answers_for_the_caller() -> None:
     asked = {"spec": {"resourceAttributes": {"verb": "create", "resource": "configmaps", "namespace": "a"}}}
-    assert answered(ACCESS_REVIEW, asked, Caller("r", Role.READ))["status"] == {"allowed": False}
-    assert answered(ACCESS_REVIEW, asked, Caller("s", Role.SUBMIT))["status"] == {"allowed": True}
+    assert answered(ACCESS_REVIEW, asked, Caller("r", Role.READ), KINDS)["status"]["allowed"] is False
+    assert answered(ACCESS_REVIEW, asked, Caller("s", Role.SUBMIT), KINDS)["status"]["allowed"] is True
