@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 from tests.acceptance.test_aws_serve import environment, serving
 
@@ -62,6 +63,34 @@ def test_a_job_goes_through_boto3_to_sagemaker_and_comes_back(tmp_path: Path, en
     assert "already exists" in again.stderr
     assert (removed.returncode, gone.returncode) == (0, 2), removed.stderr + gone.stderr
     assert "Requested resource not found" in gone.stderr
+    assert not (tmp_path / "unused").exists()
+
+
+def test_objects_go_there_and_come_back(tmp_path: Path, environment: pytest.MonkeyPatch) -> None:
+    manifest, data = tmp_path / "job.yaml", tmp_path / "digits.csv"
+    channel = "{channelName: train, dataSource: {s3DataSource: {s3DataType: S3Prefix, s3URI: s3://bucket/in/}}}"
+    text = MANIFEST.replace("echo trained", "cat /opt/ml/input/data/train/* > /opt/ml/model/model")
+    manifest.write_text(f"{text}  inputDataConfig: [{channel}]\n")
+    data.write_text("1,2,3\n")
+    with serving(tmp_path, settings=f'default_store = "embedded"\n{SETTINGS}') as served:
+        for name, value in served.variables().items():
+            environment.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="bucket")
+        before = trainyard(tmp_path, "plan", "--on", "sagemaker", str(manifest))
+        brought = trainyard(tmp_path, "data", "cp", "--on", "sagemaker", str(data), "s3://bucket/in/")
+        listed = trainyard(tmp_path, "data", "ls", "--on", "sagemaker", "s3://bucket/in/", "-o", "name")
+        after = trainyard(tmp_path, "plan", "--on", "sagemaker", str(manifest))
+        started = trainyard(tmp_path, "run", "--on", "sagemaker", "--detach", str(manifest))
+        trained = trainyard(tmp_path, "wait", "--on", "sagemaker", "afar")
+        fetched = trainyard(tmp_path, "artifacts", "--on", "sagemaker", "afar", "--to", str(tmp_path / "model"))
+    assert before.returncode == 2
+    assert 'No S3 objects found under S3 URL "s3://bucket/in/"' in before.stdout
+    assert brought.stdout == listed.stdout == "s3://bucket/in/digits.csv\n", brought.stderr + listed.stderr
+    assert after.returncode == 0, after.stdout + after.stderr
+    assert "input   train: 1 object, 6 B from s3://bucket/in/" in after.stdout
+    assert (started.returncode, trained.returncode) == (0, 0), started.stderr + trained.stderr
+    assert fetched.returncode == 0, fetched.stderr
+    assert (tmp_path / "model" / "model").read_text() == "1,2,3\n"
     assert not (tmp_path / "unused").exists()
 
 

@@ -265,3 +265,39 @@ async def test_a_plan_names_what_amazon_cannot_read(service: AmazonService) -> N
     output = {"S3OutputPath": "file:///tmp/x"}
     plan = await service.plan(TrainingJobSpec.from_wire({**REQUEST, "OutputDataConfig": output}))
     assert any("OutputDataConfig.S3OutputPath is refused on sagemaker" in one.message for one in plan.problems)
+
+
+def listed(count: int, *, more: bool = False) -> str:
+    objects = "".join(f"<Contents><Key>in/{number}</Key><Size>10</Size></Contents>" for number in range(count))
+    token = "<NextContinuationToken>next</NextContinuationToken>" if more else ""
+    return f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{token}{objects}</ListBucketResult>"
+
+
+DENIED = (403, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+NO_BUCKET = (404, "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>")
+
+
+@pytest.mark.parametrize(
+    ("answers", "stage", "refused", "notice"),
+    [
+        ([listed(2)], (2, 20), "", ""),
+        ([listed(2, more=True), listed(1)], (3, 30), "", ""),
+        ([listed(1, more=True)], (None, None), "", ""),
+        ([listed(0)], (0, 0), 'No S3 objects found under S3 URL "s3://bucket/in/"', ""),
+        ([NO_BUCKET], (None, None), 'No S3 objects found under S3 URL "s3://bucket/in/"', ""),
+        ([DENIED], (None, None), "", "cannot be looked at with these credentials: Access Denied"),
+    ],
+    ids=["there", "two pages", "too many to count", "nothing", "no bucket", "not allowed"],
+)
+async def test_a_plan_looks_for_the_inputs_where_it_may(
+    service: AmazonService, aws: FakeAws, answers: list[Any], stage: tuple[Any, Any], refused: str, notice: str
+) -> None:
+    aws.answers["ListObjectsV2"] = answers
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/in/"}}
+    channel = {"ChannelName": "train", "DataSource": source}
+    plan = await service.plan(TrainingJobSpec.from_wire({**REQUEST, "InputDataConfig": [channel]}))
+    assert plan.stages == (("train", "s3://bucket/in/", *stage),)
+    assert bool(refused) == bool(plan.problems)
+    assert all(refused in one.message for one in plan.problems)
+    assert bool(notice) == bool(plan.notices)
+    assert all(notice in one for one in plan.notices)

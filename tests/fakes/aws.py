@@ -18,7 +18,7 @@ ACCOUNT = "123456789012"
 
 
 class FakeAws:
-    """`answers[operation]` is what is answered next: plain JSON, or (status, plain JSON); the last one stays."""
+    """`answers[operation]` is what is answered next: JSON, XML as text, or (status, either); the last stays."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Any]] = defaultdict(list)
@@ -45,9 +45,9 @@ class FakeAws:
 
 
 class _Response(AWSResponse):
-    def __init__(self, status: int, plain: Mapping[str, Any]) -> None:
+    def __init__(self, status: int, plain: Mapping[str, Any] | str) -> None:
         super().__init__("https://fake/", status, _Headers({"content-type": "application/x-amz-json-1.1"}), None)
-        self._content = json.dumps(plain).encode()
+        self._content = (plain if isinstance(plain, str) else json.dumps(plain)).encode()
 
 
 class _Headers(dict[str, str]):

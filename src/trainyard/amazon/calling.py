@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from trainyard.amazon.errors import ours
 from trainyard.model.keys import Scope
@@ -48,6 +48,26 @@ class Calling:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def keys(self) -> dict[str, str]:
+        """The credentials as they are now, for clients that are not boto3's. It may block. Raises TrainyardError."""
+        try:
+            found = self._session.get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            frozen = found.get_frozen_credentials()
+        except (ClientError, BotoCoreError) as error:
+            raise ours(error) from error
+        given = {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "session_token": frozen.token,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def endpoint(self, service: str) -> str:
+        """Where a service is asked, as the AWS configuration and the environment say."""
+        return str(self._client(service).meta.endpoint_url)
 
     async def scope(self) -> Scope:
         """The account that the credentials belong to, and the region."""

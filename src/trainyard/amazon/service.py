@@ -12,6 +12,7 @@ from trainyard.amazon.asking import list_request, search_request
 from trainyard.amazon.calling import Calling
 from trainyard.amazon.changes import Changes
 from trainyard.amazon.errors import code_of, ours, tries_of
+from trainyard.amazon.inputs import Inputs
 from trainyard.amazon.logs import CloudWatchLogs, Wanted
 from trainyard.amazon.metrics import series
 from trainyard.amazon.tags import JobTags
@@ -43,6 +44,7 @@ class AmazonService:
     def __init__(self, scope: Scope, calling: Calling, clock: Clock) -> None:
         self._scope, self._calling, self._clock = scope, calling, clock
         self._tags, self._logs = JobTags(calling, clock), CloudWatchLogs(calling)
+        self._inputs = Inputs(calling, scope.region)
 
     @property
     def scope(self) -> Scope:
@@ -160,15 +162,24 @@ class AmazonService:
         """What is known of a job beforehand; SageMaker itself judges the rest when it is asked."""
         resources = spec.resource_config
         algorithm = spec.algorithm_specification
+        seen = await self._inputs.look(spec)
         return Plan(
             place=PLACE,
             launcher=PLACE,
             image=(algorithm.training_image or algorithm.algorithm_name or "") if algorithm else "",
             instance=(resources.instance_type or "") if resources else "",
-            problems=(*_objections(spec), *support.refusals(spec, PLACE)),
+            problems=(
+                *_objections(spec),
+                *support.refusals(spec, PLACE),
+                *(one.problem for one in seen if one.problem is not None),
+            ),
             fields=tuple(support.verdicts(spec, PLACE)),
+            stages=tuple(one.stage for one in seen),
             outputs=(("model", naming.model_uri(spec)), ("output", naming.output_uri(spec))),
-            notices=(_DEBUGGER,) if _has_rules(spec) else (),
+            notices=(
+                *((_DEBUGGER,) if _has_rules(spec) else ()),
+                *(one.notice for one in seen if one.notice is not None),
+            ),
         )
 
     async def _is_made(self, spec: TrainingJobSpec) -> bool:

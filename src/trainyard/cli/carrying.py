@@ -11,29 +11,30 @@ from pathlib import Path
 import click
 
 from trainyard.cli import output
-from trainyard.cli.options import JOB, format_option
+from trainyard.cli.options import JOB, format_option, on_option
 from trainyard.cli.output import moment, safe, size
 from trainyard.cli.screen import screen
-from trainyard.cli.sessions import described, with_session
+from trainyard.cli.sessions import described, with_objects
 from trainyard.ports.objects import ObjectInfo
 from trainyard.wiring import fetching
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import JobsAndObjects
 
 _LOOK = 0.2  # seconds between looks at how far a transfer is
 
 
 @click.command("artifacts")
+@on_option
 @click.argument("name", type=JOB)
 @click.option("--to", "target", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder.")
 def artifacts_command(name: str, target: Path) -> None:
     """Download a job's model into a folder, unpacked. Nothing is written outside of the folder."""
 
-    async def fetch(session: Session) -> list[Path]:
+    async def fetch(session: JobsAndObjects) -> list[Path]:
         await described(session, name)
         async with _shown() as tally:
             return await fetching.fetch_model(session.service, session.objects, name, target, tally)
 
-    _print(with_session(fetch))
+    _print(with_objects(fetch))
 
 
 @click.group("data")
@@ -42,16 +43,17 @@ def data_command() -> None:
 
 
 @data_command.command("ls")
+@on_option
 @click.argument("uri", type=click.Path())
 @format_option
 def list_objects(uri: str, form: str) -> None:
     """List the objects under a prefix."""
     whole = uri if "://" in uri else f"file://{Path(uri).absolute()}"
 
-    async def fetch(session: Session) -> tuple[list[ObjectInfo], str]:
+    async def fetch(session: JobsAndObjects) -> tuple[list[ObjectInfo], str]:
         return [info async for info in session.objects.list(whole)], session.objects.place_of(whole)
 
-    found, place = with_session(fetch)
+    found, place = with_objects(fetch)
     if form in ("json", "yaml"):
         output.document([_plain(info) for info in found], form)
     elif form == "name":
@@ -66,6 +68,7 @@ def list_objects(uri: str, form: str) -> None:
 
 
 @data_command.command("cp")
+@on_option
 @click.argument("source", type=click.Path())
 @click.argument("target", type=click.Path())
 def copy_objects(source: str, target: str) -> None:
@@ -73,13 +76,13 @@ def copy_objects(source: str, target: str) -> None:
     if ("://" in source) == ("://" in target):
         raise click.UsageError("One side is a path here, the other a URI such as s3://bucket/prefix/.")
 
-    async def copy(session: Session) -> Sequence[Path | str]:
+    async def copy(session: JobsAndObjects) -> Sequence[Path | str]:
         async with _shown() as tally:
             if "://" in target:
                 return await fetching.upload(session.objects, Path(source), target, tally)
             return await fetching.fetch_prefix(session.objects, source, Path(target), tally)
 
-    _print(with_session(copy))
+    _print(with_objects(copy))
 
 
 @contextlib.asynccontextmanager

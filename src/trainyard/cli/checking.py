@@ -125,9 +125,10 @@ async def _plan(session: Jobs, spec: TrainingJobSpec) -> dict[str, Any]:
     places = {uri: session.place_of(uri) for uri in uris} | dict(told.stores)
     plan: dict[str, Any] = {"name": spec.training_job_name, "place": told.place}
     plan |= {"refused": "; ".join(errors) or None, "problems": errors}
-    if told.needs is not None:
-        needs = told.needs
+    if not errors:
         plan |= {"image": told.image, "launcher": told.launcher, "waiting": told.waiting}
+    if told.needs is not None:  # on Amazon nobody but its instance type says what a job takes
+        needs = told.needs
         plan["needs"] = {"vCPU": needs.cpus, "memoryBytes": needs.memory, "gpus": needs.gpus}
     plan["notices"] = list(told.notices)
     plan["fields"] = [list(row) for row in told.fields]

@@ -1,7 +1,7 @@
 """A command's session: settings from the global options, one event loop for the whole command.
 
-Commands about jobs work with this home's, or with another Trainyard's where --service names one; the others work with
-this home alone, and refuse --service.
+Commands about jobs work with this home's, or with another Trainyard's where --service names one; those about objects
+with this home's or Amazon's; the others work with this home alone, and refuse --service.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import difflib
 import importlib.util
 import signal
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -20,7 +20,10 @@ from trainyard.cli.main import SAGEMAKER, SERVICE, ServiceOption
 from trainyard.model.errors import ResourceNotFound, Unsupported
 from trainyard.model.job import Job
 from trainyard.model.listing import ListQuery
-from trainyard.wiring.session import Jobs, Session, open_session
+from trainyard.wiring.session import Jobs, JobsAndObjects, Session, open_session
+
+if TYPE_CHECKING:
+    from trainyard.wiring.amazon import JobsOnAmazon
 
 T = TypeVar("T")
 NAMES_LOOKED_AT = 1000  # when a name is misspelt
@@ -72,8 +75,17 @@ def with_jobs(work: Callable[[Jobs], Awaitable[T]], *, lead: bool = False) -> T:
     return _run(there)
 
 
+def with_objects(work: Callable[[JobsAndObjects], Awaitable[T]]) -> T:
+    """Run `work` with jobs and objects: this home's as in `with_session`, or Amazon's; another Trainyard is refused."""
+    context = click.get_current_context()
+    elsewhere = service_option(context)
+    if elsewhere is not None and elsewhere.url == SAGEMAKER:
+        return _on_amazon(work, **context.find_root().obj)
+    return with_session(work)
+
+
 def _on_amazon(
-    work: Callable[[Jobs], Awaitable[T]],
+    work: Callable[[JobsOnAmazon], Awaitable[T]],
     *,
     home: str | None,  # noqa: ARG001 - nothing of a job on Amazon is kept here
     region: str | None,

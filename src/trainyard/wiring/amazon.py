@@ -6,24 +6,36 @@ import importlib.util
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
+from urllib.parse import urlsplit
 
 from trainyard.amazon.calling import Calling
 from trainyard.amazon.service import AmazonService
 from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import TrainyardError, Unsupported
 from trainyard.model.keys import Scope
+from trainyard.objects.buckets import Buckets, Route
+from trainyard.wiring.fetching import model_at
 
 LOOK = 5.0  # seconds between looks at a job: each is a call that counts against the account's rate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobsOnAmazon:
-    """What a command works with when jobs run on SageMaker: see `wiring.session.Jobs`."""
+    """What a command works with when jobs run on SageMaker: see `wiring.session.JobsAndObjects`."""
 
-    service: AmazonService
-    look: float = LOOK
+    look = LOOK
+
+    def __init__(self, service: AmazonService, calling: Calling) -> None:
+        self.service, self._calling = service, calling
+
+    @cached_property
+    def objects(self) -> Buckets:
+        """S3 as the caller's credentials see it, where the AWS configuration says that it is."""
+        endpoint = self._calling.endpoint("s3")
+        at_amazon = (urlsplit(endpoint).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        place = None if at_amazon else endpoint
+        return Buckets({}, Route(endpoint=place, region=self.service.scope.region, credentials=self._calling.keys()))
 
     @property
     def where(self) -> str:
@@ -34,9 +46,12 @@ class JobsOnAmazon:
         """Where an object's bytes are."""
         return f"{uri} on Amazon S3"
 
-    async def holds(self, uri: str) -> bool:  # noqa: ARG002 - the bucket is the job's role's to look into
-        """Whether a model is there: taken to be so."""
-        return True
+    async def holds(self, uri: str) -> bool:
+        """Whether a model is there; True where these credentials may not look, for the job's role could."""
+        try:
+            return bool(await model_at(self.objects, uri))
+        except TrainyardError:
+            return True
 
 
 @asynccontextmanager
@@ -52,7 +67,7 @@ async def jobs_on_amazon(*, region: str | None, account: str | None) -> AsyncIte
     async with Calling(session, user_agent=f"trainyard/{version('trainyard')}") as calling:
         scope = await calling.scope()
         _check(scope, account)
-        yield JobsOnAmazon(service=AmazonService(scope, calling, SystemClock()))
+        yield JobsOnAmazon(AmazonService(scope, calling, SystemClock()), calling)
 
 
 def _check(scope: Scope, account: str | None) -> None:

@@ -79,6 +79,15 @@ class Jobs(Protocol):
         ...
 
 
+class JobsAndObjects(Jobs, Protocol):
+    """Jobs, and their objects too: this home's, or Amazon's. Another Trainyard's objects are its own."""
+
+    @property
+    def objects(self) -> ObjectStore:
+        """Every bucket that the caller may look into."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What a command works with here.
