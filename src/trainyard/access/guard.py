@@ -15,9 +15,10 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,8 +67,7 @@ class Loopback:
 
     def __call__(self, scope: Scope) -> Caller:
         """The owner. Raises Denied."""
-        host = _header(scope, b"host") or ""
-        if _host_name(host) not in peers.LOCAL_NAMES:
+        if _host_name(_header(scope, b"host") or "") not in peers.LOCAL_NAMES:
             raise Denied(403, "Forbidden", "this server answers to localhost, 127.0.0.1 and [::1] alone")
         if _header(scope, b"origin") is not None:
             raise Denied(403, "Forbidden", "this server does not answer web pages")
@@ -157,35 +157,31 @@ class Guard:
         try:
             self._refuse_large(scope)
             caller = self._judge(scope)
-            with self._room_for(caller):
-                welcome = self._asked_again(scope, caller)
-                await self._through({**scope, "caller": caller, "welcome": welcome}, receive, send)
+            self._make_room_for(caller)
         except Denied as denied:
             await self._answer(denied, send)
-
-    @contextmanager
-    def _room_for(self, caller: Caller) -> Iterator[None]:
-        """One token's requests leave room for the others'. Raises Denied."""
-        if caller is not OWNER and self._present[caller.name] >= self._limits.at_once:
-            raise Denied(429, "TooManyRequests", f"{self._limits.at_once} requests of this token are open", _SOON)
-        self._present[caller.name] += 1
+            return
         try:
-            yield
+            welcome = partial(self._is_welcome, scope, caller)
+            await self._through({**scope, "caller": caller, "welcome": welcome}, receive, send)
         finally:
             self._present[caller.name] -= 1
             if not self._present[caller.name]:
                 del self._present[caller.name]
 
-    def _asked_again(self, scope: Scope, caller: Caller) -> Callable[[], bool]:
+    def _make_room_for(self, caller: Caller) -> None:
+        """One token's requests leave room for the others'. Raises Denied."""
+        present = self._present.get(caller.name, 0)
+        if caller is not OWNER and present >= self._limits.at_once:
+            raise Denied(429, "TooManyRequests", f"{self._limits.at_once} requests of this token are open", _SOON)
+        self._present[caller.name] = present + 1
+
+    def _is_welcome(self, scope: Scope, caller: Caller) -> bool:
         """Whether the caller would be let in now as it was then: a token may have been taken back meanwhile."""
-
-        def welcome() -> bool:
-            try:
-                return self._judge(scope) == caller
-            except Denied:
-                return False
-
-        return welcome
+        try:
+            return self._judge(scope) == caller
+        except Denied:
+            return False
 
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive, self._limits)
@@ -204,7 +200,7 @@ class Guard:
 
     def _refuse_large(self, scope: Scope) -> None:
         headers = scope["headers"]
-        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
+        if len(headers) > MOST_HEADERS or sum(map(len, chain.from_iterable(headers))) > LARGEST_HEADERS:
             raise Denied(431, "RequestHeaderFieldsTooLarge", "the request has too many headers")
         length = _header(scope, b"content-length") or "0"
         if not length.isdigit() or len(length) > 15 or int(length) > self._limits.body:
@@ -252,8 +248,8 @@ def _too_large(limits: Limits) -> Denied:
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
-    """A header's value; two of one name count as a wrong one."""
-    values = [value for key, value in scope["headers"] if key.lower() == name]
+    """A header's value; two of one name count as a wrong one. Names are in lower case, as ASGI has them."""
+    values = [value for key, value in scope["headers"] if key == name]
     if not values:
         return None
     return values[0].decode("latin-1") if len(values) == 1 else "\0"

@@ -32,10 +32,13 @@ class Jobs:
         job = await self._service_of(call.scope).create(_spec(wire))
         return {"TrainingJobArn": job.description.training_job_arn}
 
-    async def describe(self, call: Call, wire: dict[str, Any]) -> Members:
+    async def describe(self, call: Call, wire: dict[str, Any]) -> Members | bytes:
         """DescribeTrainingJob."""
         job = await self._service_of(call.scope).describe(read(OneJob, wire).training_job_name)
-        return job.description.to_wire()
+        try:
+            return job.description.wire_json
+        except ValueError:  # numbers that are texts on the wire
+            return job.description.wire
 
     async def stop(self, call: Call, wire: dict[str, Any]) -> None:
         """StopTrainingJob."""
