@@ -104,7 +104,7 @@ def _process(argv: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 async def serve(home: str) -> None:
-    """As `trainyard serve`, which leads; with placement paused, for a job that runs would take its own processor time."""
+    """As `trainyard serve`, which leads; with placement paused, for jobs that run take processor time of their own."""
     async with open_session(home, lead=True) as session, aws_serving(session, AwsListener(port=0)) as url:
         session.engine.placing = False
         print(url, flush=True)

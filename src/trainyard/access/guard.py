@@ -15,11 +15,12 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,6 +33,10 @@ LARGEST_HEADERS = 64 * 1024  # bytes, all together
 MOST_HEADERS = 100
 CONNECTION = "connection"
 """Where `scope["state"]` has a dict that all requests of one connection share, if the protocol made one."""
+
+
+WHOLE = "whole"
+"""What stands true in `scope["state"]` as soon as a request's whole body is here, if the protocol says so."""
 
 
 class Denied(Exception):  # noqa: N818 - an answer, not a fault
@@ -184,7 +189,7 @@ class Guard:
             return False
 
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(receive, self._limits)
+        body = _Body(receive, self._limits, scope.get("state", {}))
         started = False
 
         async def noting(message: Message) -> None:
@@ -220,9 +225,10 @@ class Guard:
 class _Body:
     """A request's body as it arrives: bounded in bytes and in time. What follows the body is not."""
 
-    def __init__(self, receive: Receive, limits: Limits) -> None:
+    def __init__(self, receive: Receive, limits: Limits, state: Mapping[str, Any]) -> None:
         self._receive = receive
         self._limits = limits
+        self._state = state
         self._deadline = asyncio.get_running_loop().time() + limits.seconds
         self._size = 0
         self._whole = False
@@ -231,16 +237,19 @@ class _Body:
         """The next message. Raises Denied."""
         if self._whole:
             return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise Denied(408, "Timeout", "the request's body did not arrive in time") from error
+        message = await (self._receive() if WHOLE in self._state else self._arriving())
         self._size += len(message.get("body", b""))
         if self._size > self._limits.body:
             raise _too_large(self._limits)
         self._whole = not message.get("more_body", False)
         return message
+
+    async def _arriving(self) -> Message:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._receive()
+        except TimeoutError as error:
+            raise Denied(408, "Timeout", "the request's body did not arrive in time") from error
 
 
 def _too_large(limits: Limits) -> Denied:

@@ -4,8 +4,8 @@ Whatever is waiting when the writer is free goes into one transaction, and one f
 refusal undoes the caller's part alone: most refuse before they have written anything, so that nothing is to be undone;
 where one did write, the group is begun again with a savepoint around each part.
 
-Parts of one kind that stand side by side may be written jointly, by few statements for all of them: each statement hands
-Python's lock over and waits to have it back, which under load costs more than the writing.
+Parts of one kind that stand side by side may be written jointly, by few statements for all of them: each statement
+hands Python's lock over and waits to have it back, which under load costs more than the writing.
 """
 
 from __future__ import annotations

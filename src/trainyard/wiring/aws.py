@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from trainyard.doors.sagemaker.door import sagemaker_door
 from trainyard.doors.sts.door import sts_door
 from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
+from trainyard.kit.ids import request_id
 from trainyard.model.errors import TrainyardError
 from trainyard.model.keys import Scope
 from trainyard.wiring import s3
@@ -58,7 +58,7 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
             ),
             judge=judge,
             now=clock.now,
-            new_id=lambda: str(uuid.uuid4()),
+            new_id=request_id,
         )
         async with _listening(front, session, where) as url:
             yield url

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Hashable, KeysView, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -25,9 +25,10 @@ from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import RunOrder, Runtime
 from trainyard.ports.store import JobStore, Ledger
 from trainyard.yard.scanning import Reading, Scanning
-from trainyard.yard.unfinished import Unfinished
+from trainyard.yard.unfinished import AT_ONCE, Unfinished
 
 ROUND = 1.0  # seconds between looks at every unfinished job that may have moved
+COMPARING = 0.01  # of the time
 LONGEST_REST = 60.0  # seconds until a job is looked at although nothing moved
 FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens and nobody hints
 TOLD_AT_ONCE = 64  # reasons written together: each waits for the disk
@@ -77,7 +78,7 @@ class Engine:
         self._schedule_wanted = asyncio.Event()
         self._news_expected = asyncio.Event()
         self.placing = True
-        self._last_pass = yard.clock.boottime()
+        self._last_pass = self._compared_again = yard.clock.boottime()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -135,20 +136,38 @@ class Engine:
 
     async def _round(self) -> None:
         """Have a look at every unfinished job that is not known to be as it was at the last one."""
-        await self._unfinished.compare()
-        records = self._unfinished.records()
+        if not self._unfinished.is_whole or self._yard.clock.boottime() >= self._compared_again:
+            await self._compare()
+        records = await self._to_look_at()
         traces = await self._yard.runtime.traces([record.run for record in records if record.placed])
-        self._forget_all_but({record.key for record in records})
+        self._forget_all_but(self._unfinished.keys())
         moved = [record for record in records if not self._rests_still(record, traces.get(record.run))]
         self._traces.update((record.key, traces.get(record.run)) for record in moved)
-        self._wake_all(moved)
+        for record in moved:
+            self.wake(record.key)
+
+    async def _compare(self) -> None:
+        """See what the feed did not tell. It tells nearly all: so many that this takes long are compared less often."""
+        began = self._yard.clock.boottime()
+        await self._unfinished.compare()
+        took = self._yard.clock.boottime() - began
+        self._compared_again = began + (min(took / COMPARING, LONGEST_REST) if took > ROUND * COMPARING else 0.0)
+
+    async def _to_look_at(self) -> Sequence[JobRecord]:
+        """Those that do more than wait; of many in pieces, so that whoever asks meanwhile is answered."""
+        now, found = self._yard.clock.now(), list[JobRecord]()
+        records = self._unfinished.records()
+        for first in range(0, len(records), AT_ONCE):
+            found += [one for one in records[first : first + AT_ONCE] if not decide.only_waits(one, now)]
+            await asyncio.sleep(0)
+        return found
 
     def _rests_still(self, record: JobRecord, trace: Hashable) -> bool:
         rest = self._rests.get(record.key)
         return rest is not None and rest.holds(record.version, trace, self._yard.clock.now())
 
-    def _forget_all_but(self, keys: set[JobKey]) -> None:
-        self._met &= keys
+    def _forget_all_but(self, keys: KeysView[JobKey]) -> None:
+        self._met.intersection_update(keys)
         for gone in self._traces.keys() - keys:
             del self._traces[gone]
             self._rests.pop(gone, None)

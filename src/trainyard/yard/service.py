@@ -73,7 +73,16 @@ class YardService:
         return self._scope
 
     async def create(self, spec: TrainingJobSpec) -> Job:
-        """Accept a job, durably; whoever calls, the request is judged here."""
+        """Accept a job, durably."""
+        stored = await self._accepted(spec)
+        return _told(stored, description_of(stored))  # as it was written just now: nothing of it can be stale
+
+    async def accept(self, spec: TrainingJobSpec) -> str:
+        """The same, told by its ARN."""
+        return (await self._accepted(spec)).key.arn
+
+    async def _accepted(self, spec: TrainingJobSpec) -> JobRecord:
+        """The record of a new job; whoever calls, the request is judged here."""
         problems = objections(spec)
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise InvalidJob(problems)
@@ -88,7 +97,7 @@ class YardService:
         notices = [JobEvent(at=now, reason="Notice", message=text, warning=True) for text in placement.notices]
         stored = await self._yard.jobs.create(enter(blank, SecondaryStatus.STARTING, now), events=[accepted, *notices])
         self._poke(stored.uid)
-        return _told(stored, description_of(stored))  # as it was written just now: nothing of it can be stale
+        return stored
 
     async def plan(self, spec: TrainingJobSpec) -> Plan:
         """What `create` would make of a job; changes nothing."""

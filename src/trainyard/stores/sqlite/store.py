@@ -21,7 +21,7 @@ from trainyard.stores.sqlite import listing
 from trainyard.stores.sqlite.codec import Records
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import append_events
-from trainyard.stores.sqlite.rows import insert
+from trainyard.stores.sqlite.rows import fetch, insert
 
 _FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens
 _NAMES_AT_ONCE = 200  # in one statement, far below what SQLite takes
@@ -112,9 +112,14 @@ class SqliteJobStore:
 
     async def unfinished(self) -> Sequence[Stamp]:
         """Which jobs something is still to be done for."""
-        sql = "SELECT account, region, name, uid, version FROM jobs WHERE unfinished = 1"
-        rows = await self._database.read(lambda connection: connection.execute(sql).fetchall())
-        return [Stamp(JobKey(account, region, name), uid, version) for account, region, name, uid, version in rows]
+        return await self._database.read(
+            lambda connection: [
+                Stamp(JobKey(account, region, name), uid, version)
+                for account, region, name, uid, version in fetch(
+                    connection, "account, region, name, uid, version", "FROM jobs WHERE unfinished = 1"
+                )
+            ]
+        )
 
     async def revision(self) -> int:
         """The newest change's revision."""
@@ -221,8 +226,9 @@ def _some(connection: sqlite3.Connection, keys: list[JobKey]) -> Iterator[tuple[
     for first in range(0, len(keys), _NAMES_AT_ONCE):
         part = keys[first : first + _NAMES_AT_ONCE]
         places = ", ".join(["(?, ?, ?)"] * len(part))
-        sql = f"SELECT record, version FROM jobs WHERE (account, region, name) IN (VALUES {places})"  # noqa: S608 - marks only
-        yield from connection.execute(sql, [value for key in part for value in (key.account, key.region, key.name)])
+        rest = f"FROM jobs WHERE (account, region, name) IN (VALUES {places})"
+        values = [value for key in part for value in (key.account, key.region, key.name)]
+        yield from ((text, version) for text, version in fetch(connection, "record, version", rest, values))
 
 
 def _revision(connection: sqlite3.Connection) -> int:
@@ -231,5 +237,5 @@ def _revision(connection: sqlite3.Connection) -> int:
 
 
 def _changes(connection: sqlite3.Connection, after: int) -> list[Change]:
-    rows = connection.execute("SELECT * FROM changes WHERE revision > ? ORDER BY revision LIMIT 1000", (after,))
-    return [Change(row["revision"], row["account"], row["region"], row["name"]) for row in rows]
+    rest = "FROM (SELECT * FROM changes WHERE revision > ? ORDER BY revision LIMIT 1000)"
+    return [Change(*row) for row in sorted(fetch(connection, "revision, account, region, name", rest, (after,)))]
