@@ -27,6 +27,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from common import DISK, head, row, scratch, wire
+from trainyard.kit.garbage import collected_rarely
 from trainyard.wiring.aws import aws_serving
 from trainyard.wiring.listeners import AwsListener
 from trainyard.wiring.session import open_session
@@ -103,7 +104,9 @@ def _process(argv: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 async def serve(home: str) -> None:
-    async with open_session(home) as session, aws_serving(session, AwsListener(port=0)) as url:
+    """As `trainyard serve`, which leads; with placement paused, for jobs that run take processor time of their own."""
+    async with open_session(home, lead=True) as session, aws_serving(session, AwsListener(port=0)) as url:
+        session.engine.placing = False
         print(url, flush=True)
         await asyncio.Event().wait()
 
@@ -181,6 +184,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        asyncio.run(serve(sys.argv[2]))
+        with collected_rarely():
+            asyncio.run(serve(sys.argv[2]))
     else:
         main()

@@ -15,10 +15,12 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,6 +33,10 @@ LARGEST_HEADERS = 64 * 1024  # bytes, all together
 MOST_HEADERS = 100
 CONNECTION = "connection"
 """Where `scope["state"]` has a dict that all requests of one connection share, if the protocol made one."""
+
+
+WHOLE = "whole"
+"""What stands true in `scope["state"]` as soon as a request's whole body is here, if the protocol says so."""
 
 
 class Denied(Exception):  # noqa: N818 - an answer, not a fault
@@ -66,8 +72,7 @@ class Loopback:
 
     def __call__(self, scope: Scope) -> Caller:
         """The owner. Raises Denied."""
-        host = _header(scope, b"host") or ""
-        if _host_name(host) not in peers.LOCAL_NAMES:
+        if _host_name(_header(scope, b"host") or "") not in peers.LOCAL_NAMES:
             raise Denied(403, "Forbidden", "this server answers to localhost, 127.0.0.1 and [::1] alone")
         if _header(scope, b"origin") is not None:
             raise Denied(403, "Forbidden", "this server does not answer web pages")
@@ -157,38 +162,34 @@ class Guard:
         try:
             self._refuse_large(scope)
             caller = self._judge(scope)
-            with self._room_for(caller):
-                welcome = self._asked_again(scope, caller)
-                await self._through({**scope, "caller": caller, "welcome": welcome}, receive, send)
+            self._make_room_for(caller)
         except Denied as denied:
             await self._answer(denied, send)
-
-    @contextmanager
-    def _room_for(self, caller: Caller) -> Iterator[None]:
-        """One token's requests leave room for the others'. Raises Denied."""
-        if caller is not OWNER and self._present[caller.name] >= self._limits.at_once:
-            raise Denied(429, "TooManyRequests", f"{self._limits.at_once} requests of this token are open", _SOON)
-        self._present[caller.name] += 1
+            return
         try:
-            yield
+            welcome = partial(self._is_welcome, scope, caller)
+            await self._through({**scope, "caller": caller, "welcome": welcome}, receive, send)
         finally:
             self._present[caller.name] -= 1
             if not self._present[caller.name]:
                 del self._present[caller.name]
 
-    def _asked_again(self, scope: Scope, caller: Caller) -> Callable[[], bool]:
+    def _make_room_for(self, caller: Caller) -> None:
+        """One token's requests leave room for the others'. Raises Denied."""
+        present = self._present.get(caller.name, 0)
+        if caller is not OWNER and present >= self._limits.at_once:
+            raise Denied(429, "TooManyRequests", f"{self._limits.at_once} requests of this token are open", _SOON)
+        self._present[caller.name] = present + 1
+
+    def _is_welcome(self, scope: Scope, caller: Caller) -> bool:
         """Whether the caller would be let in now as it was then: a token may have been taken back meanwhile."""
-
-        def welcome() -> bool:
-            try:
-                return self._judge(scope) == caller
-            except Denied:
-                return False
-
-        return welcome
+        try:
+            return self._judge(scope) == caller
+        except Denied:
+            return False
 
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = _Body(receive, self._limits)
+        body = _Body(receive, self._limits, scope.get("state", {}))
         started = False
 
         async def noting(message: Message) -> None:
@@ -204,7 +205,7 @@ class Guard:
 
     def _refuse_large(self, scope: Scope) -> None:
         headers = scope["headers"]
-        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > LARGEST_HEADERS:
+        if len(headers) > MOST_HEADERS or sum(map(len, chain.from_iterable(headers))) > LARGEST_HEADERS:
             raise Denied(431, "RequestHeaderFieldsTooLarge", "the request has too many headers")
         length = _header(scope, b"content-length") or "0"
         if not length.isdigit() or len(length) > 15 or int(length) > self._limits.body:
@@ -224,9 +225,10 @@ class Guard:
 class _Body:
     """A request's body as it arrives: bounded in bytes and in time. What follows the body is not."""
 
-    def __init__(self, receive: Receive, limits: Limits) -> None:
+    def __init__(self, receive: Receive, limits: Limits, state: Mapping[str, Any]) -> None:
         self._receive = receive
         self._limits = limits
+        self._state = state
         self._deadline = asyncio.get_running_loop().time() + limits.seconds
         self._size = 0
         self._whole = False
@@ -235,16 +237,19 @@ class _Body:
         """The next message. Raises Denied."""
         if self._whole:
             return await self._receive()
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise Denied(408, "Timeout", "the request's body did not arrive in time") from error
+        message = await (self._receive() if WHOLE in self._state else self._arriving())
         self._size += len(message.get("body", b""))
         if self._size > self._limits.body:
             raise _too_large(self._limits)
         self._whole = not message.get("more_body", False)
         return message
+
+    async def _arriving(self) -> Message:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._receive()
+        except TimeoutError as error:
+            raise Denied(408, "Timeout", "the request's body did not arrive in time") from error
 
 
 def _too_large(limits: Limits) -> Denied:
@@ -252,8 +257,8 @@ def _too_large(limits: Limits) -> Denied:
 
 
 def _header(scope: Scope, name: bytes) -> str | None:
-    """A header's value; two of one name count as a wrong one."""
-    values = [value for key, value in scope["headers"] if key.lower() == name]
+    """A header's value; two of one name count as a wrong one. Names are in lower case, as ASGI has them."""
+    values = [value for key, value in scope["headers"] if key == name]
     if not values:
         return None
     return values[0].decode("latin-1") if len(values) == 1 else "\0"

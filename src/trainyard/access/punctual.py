@@ -11,7 +11,7 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from trainyard.access.guard import CONNECTION, LARGEST_HEADERS
+from trainyard.access.guard import CONNECTION, LARGEST_HEADERS, WHOLE
 
 HEADERS_WITHIN = 20.0  # seconds
 LONGEST_BARREN = LARGEST_HEADERS  # bytes of a head, a trailer or a chunk's extensions that are not whole
@@ -67,6 +67,7 @@ class PunctualProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """A request is whole."""
         self._barren = 0
+        self.scope["state"][WHOLE] = True
         super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

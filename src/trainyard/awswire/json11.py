@@ -27,8 +27,10 @@ def target_of(request: RawRequest) -> tuple[str, str]:
 def read_members(body: bytes) -> dict[str, Any]:
     """The request's JSON object; an empty body is an empty one. Raises Refusal for what is none."""
     try:
-        document = json.loads(body or b"{}", parse_constant=_no_number)
-        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is a character that no text holds
+        text = body.decode(json.detect_encoding(body)) or "{}"
+        document = _READER.decode(text)
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is a character that no text holds
     except (ValueError, RecursionError):
         raise Refusal("SerializationException", "The request's body is no JSON document.") from None
     if not isinstance(document, dict):
@@ -40,9 +42,13 @@ def _no_number(word: str) -> float:
     raise ValueError(word)
 
 
-def answer(document: Mapping[str, Any] | None, request_id: str, content_type: str = JSON_1_1) -> Answer:
-    """An operation's result; None for an operation that has none: its body is empty."""
-    body = b"" if document is None else _encoded(document)
+_READER = json.JSONDecoder(parse_constant=_no_number)
+_WRITER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def answer(document: Mapping[str, Any] | bytes | None, request_id: str, content_type: str = JSON_1_1) -> Answer:
+    """An operation's result, JSON already or not; None for an operation that has none: its body is empty."""
+    body = document if isinstance(document, bytes) else b"" if document is None else _encoded(document)
     return Answer(body=body, headers=_headers(request_id, content_type))
 
 
@@ -59,7 +65,7 @@ def _headers(request_id: str, content_type: str) -> tuple[tuple[str, str], ...]:
 
 def _encoded(document: Mapping[str, Any]) -> bytes:
     try:
-        return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        return _WRITER.encode(document).encode()
     except ValueError:
         return json.dumps(_spelt(document), separators=(",", ":"), ensure_ascii=False).encode()
 

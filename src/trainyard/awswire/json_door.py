@@ -11,12 +11,13 @@ from trainyard.awswire.calls import Answer, Call, Refusal
 from trainyard.awswire.sigv4 import SignatureRefused
 from trainyard.model.errors import TrainyardError
 
-Run = Callable[[Call, dict[str, Any]], Awaitable[Mapping[str, Any] | None]]
+Result = Mapping[str, Any] | bytes | None
+Run = Callable[[Call, dict[str, Any]], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: from the request's members to the answer's; None is an empty answer."""
+    """One operation: from the request's members to the answer's; bytes are JSON already; None is an empty answer."""
 
     run: Run
     writes: bool = False
@@ -46,7 +47,7 @@ class JsonDoor:
             return self.refuse(call, error)
         return json11.answer(document, call.request_id, self.content_type)
 
-    async def run(self, call: Call, name: str, body: bytes) -> Mapping[str, Any] | None:
+    async def run(self, call: Call, name: str, body: bytes) -> Result:
         """An operation's result. Raises Refusal."""
         operation = self._operation(call, name)
         try:

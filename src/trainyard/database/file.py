@@ -7,7 +7,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -17,8 +17,11 @@ from trainyard.kit.pool import Pool
 from trainyard.model.errors import StoreTooNew, TrainyardError, Transient
 
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741 - an item
 Migrations = list[list[str]]  # the statements of each step, in order; a file has taken as many as its user_version
 
+_WRITERS_CACHE = 16 * 1024  # KiB; whoever writes to several indexes of a large table meets its pages again and again
+_CHECKPOINT = 4000  # pages of the log after which they go into the file: the longer, the more of them are the same
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
 
 
@@ -29,7 +32,7 @@ class Database:
         self._path = path
         self._migrations = migrations
         self._migrate()
-        self._writer = Writer(self._connect, lambda error: _explained(error, path))
+        self._writer = Writer(self._for_writing, lambda error: _explained(error, path))
         self._readers = Pool(2, "store-reader")
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
@@ -40,6 +43,15 @@ class Database:
         It may be run twice, the first time without effect: of what it leaves in Python only the last counts.
         """
         return await self._writer.write(work)
+
+    async def write_jointly(
+        self, work: Callable[[sqlite3.Connection, Sequence[I]], Sequence[T | Exception]], item: I
+    ) -> T:
+        """As `write`, with work for all items at once that wait for it: an answer, or a refusal, for each in order.
+
+        `work` is told apart by what it is, so it is a function of a module, not one made for each call.
+        """
+        return await self._writer.write_jointly(work, item)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on a connection for reading. Raises TrainyardError for a file that cannot be read."""
@@ -72,6 +84,12 @@ class Database:
             connection = self._connect(timeout)
             setattr(self._local, use, connection)
             self._opened.append(connection)
+        return connection
+
+    def _for_writing(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute(f"PRAGMA cache_size = -{_WRITERS_CACHE}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
         return connection
 
     def _connect(self, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:

@@ -93,8 +93,8 @@ def only_waits(record: JobRecord, now: float) -> bool:
     """Whether nothing is to be done for a job but to find its first place: nobody has to look at it before."""
     if record.attempt > 0 or record.stop is not None or record.status.is_final:
         return False
-    decision = _unplaced(record, now)
-    return decision.record is record and isinstance(decision.action, Nothing)
+    ends = stopping.wait_deadline(record), stopping.pending_deadline(record)
+    return all(end is None or now < end for end in ends)
 
 
 def place(record: JobRecord, now: float) -> JobRecord:

@@ -7,6 +7,7 @@ botocore's model by a conformance test.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -77,6 +78,11 @@ class Structure(BaseModel):
     def wire(self) -> Mapping[str, Any]:
         """The same, made once and shared: to be read, not to be changed."""
         return self.to_wire()
+
+    @cached_property
+    def wire_json(self) -> bytes:
+        """The same as compact JSON, made once. Raises ValueError for what JSON or UTF-8 cannot hold."""
+        return json.dumps(self.wire, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 _PLAIN = frozenset({str, int, float, bool})

@@ -99,6 +99,15 @@ class TrainingService(Protocol):
 
 
 @runtime_checkable
+class SupportsAccepting(Protocol):
+    """A service that many jobs are sent to before any of them is looked at."""
+
+    async def accept(self, spec: TrainingJobSpec) -> str:
+        """As `create`, told by its ARN alone."""
+        ...
+
+
+@runtime_checkable
 class SupportsInterrupt(Protocol):
     """The power to take a managed-spot job's place away, as a rehearsal."""
 

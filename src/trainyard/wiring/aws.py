@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,6 +25,7 @@ from trainyard.doors.sagemaker.door import sagemaker_door
 from trainyard.doors.sts.door import Assuming, sts_door
 from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
+from trainyard.kit.ids import request_id
 from trainyard.kit.masterkey import master_key
 from trainyard.model.errors import TrainyardError
 from trainyard.model.keys import Scope
@@ -60,13 +60,15 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
             doors=doors_of(session, sessions),
             streams={"s3": (objects, s3.LIMITS)},
             identities=Identities(
-                keys=keys.get, home=Scope(session.settings.account, session.settings.region), verifies=not local,
+                keys=keys.get,
+                home=Scope(session.settings.account, session.settings.region),
+                verifies=not local,
                 sessions=sessions,
             ),
             judge=judge,
             now=clock.now,
-            new_id=lambda: str(uuid.uuid4()),
-        )  # fmt: skip
+            new_id=request_id,
+        )
         async with _listening(front, session, where) as url:
             yield url
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -12,6 +11,7 @@ from trainyard.access.guard import Limits
 from trainyard.doors.s3.app import S3Door
 from trainyard.doors.s3.world import World
 from trainyard.kit.clock import SystemClock
+from trainyard.kit.ids import request_id
 from trainyard.model.errors import TrainyardError
 from trainyard.objects.embedded.store import EmbeddedStore
 from trainyard.wiring.session import Session
@@ -27,7 +27,7 @@ async def s3_door(session: Session, *, for_owner: bool) -> AsyncIterator[S3Door]
     """The door, and its store kept tidy, for as long as the block lasts. for_owner: nobody else can reach it."""
     store = session.objects.embedded(str(session.home.embedded_store))
     world = World(
-        store=store, now=SystemClock().now, new_id=lambda: str(uuid.uuid4()), account=session.settings.account,
+        store=store, now=SystemClock().now, new_id=request_id, account=session.settings.account,
         region=session.settings.region, for_owner=for_owner, elsewhere=session.objects.elsewhere,
     )  # fmt: skip
     collecting = asyncio.create_task(_collect(store))

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 
+from trainyard.kit.garbage import collected_rarely
 from trainyard.model.errors import TrainyardError, Unsupported
 from trainyard.wiring.home import Home
 from trainyard.wiring.listeners import AwsListener, KubeListener
@@ -38,7 +39,7 @@ async def serve(
     """
     if importlib.util.find_spec("uvicorn") is None:
         raise Unsupported("`serve` needs its extra: pip install 'trainyard[serve]'.")
-    with _only_server(session.home):
+    with _only_server(session.home), collected_rarely():
         from trainyard.doors.control.jobs import jobs_app
         from trainyard.wiring.aws import aws_serving
         from trainyard.wiring.kube import kube_serving

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import sys
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, Protocol
 from trainyard.agent.metrics import Re2Scanners
 from trainyard.kit import detached
 from trainyard.kit.clock import SystemClock
+from trainyard.kit.ids import ordered_id
 from trainyard.model.errors import TrainyardError, ValidationRefused
 from trainyard.model.keys import Scope
 from trainyard.model.problems import Problem
@@ -41,6 +41,7 @@ from trainyard.yard.engine import Engine, Yard
 from trainyard.yard.preflight import Preflight
 from trainyard.yard.scanning import Scanning
 from trainyard.yard.service import YardService
+from trainyard.yard.telling import Descriptions
 
 GIB = 1024**3
 LOOK = 0.1  # seconds between looks at a job that is watched
@@ -217,7 +218,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
     yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)
     scanners = Re2Scanners()
     objects_of = partial(_as_role, buckets, roles)
-    hinting = leadership.Hinting(home)
+    hinting, descriptions, leading = leadership.Hinting(home), Descriptions(), leadership.Leadership(home)
 
     def service_of(scope: Scope) -> YardService:
         preflight = Preflight(
@@ -226,16 +227,17 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
             one_at_a_time=_links_opt_ml(settings),
         )  # fmt: skip
         return YardService(
-            scope, yard, preflight, new_uid=lambda: uuid.uuid4().hex,
+            scope, yard, preflight, new_uid=lambda: ordered_id(clock.now()),
             poke=hinting.tell,
-            staleness=lambda: leadership.staleness(home, clock.now()),
+            staleness=lambda: None if leading.held else leadership.staleness(home, clock.now()),
+            descriptions=descriptions,
         )  # fmt: skip
 
     engine = Engine(yard, Scanning(yard.ledger, runtime, scanners, clock))
     return Session(
         home=home, settings=settings, service=service_of(scope), service_of=service_of, objects=buckets,
         objects_of=objects_of, engine=engine,
-        catalogue=catalogue, leadership=leadership.Leadership(home),
+        catalogue=catalogue, leadership=leading,
     )  # fmt: skip
 
 

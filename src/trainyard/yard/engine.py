@@ -24,11 +24,12 @@ from trainyard.model.record import JobRecord
 from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import RunOrder, Runtime
 from trainyard.ports.store import JobStore, Ledger
-from trainyard.yard.rests import Rests
+from trainyard.yard.rests import LONGEST_REST, Rests
 from trainyard.yard.scanning import Reading, Scanning
-from trainyard.yard.unfinished import Unfinished
+from trainyard.yard.unfinished import AT_ONCE, Unfinished
 
 ROUND = 1.0  # seconds between looks at every unfinished job that may have moved
+COMPARING = 0.01  # of the time
 FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens and nobody hints
 TOLD_AT_ONCE = 64  # reasons written together: each waits for the disk
 WORKERS = 32  # passes at once: each waits for the store
@@ -63,7 +64,7 @@ class Engine:
         self._schedule_wanted = asyncio.Event()
         self._news_expected = asyncio.Event()
         self.placing = True
-        self._last_pass = yard.clock.boottime()
+        self._last_pass = self._compared_again = yard.clock.boottime()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -121,10 +122,29 @@ class Engine:
 
     async def _round(self) -> None:
         """Have a look at every unfinished job that is not known to be as it was at the last one."""
+        if not self._unfinished.is_whole or self._yard.clock.boottime() >= self._compared_again:
+            await self._compare()
+        records = await self._to_look_at()
+        self._met.intersection_update(self._unfinished.keys())
+        self._rests.forget_all_but(self._unfinished.keys())
+        for record in await self._rests.disturbed(records):
+            self.wake(record.key)
+
+    async def _compare(self) -> None:
+        """See what the feed did not tell. It tells nearly all: so many that this takes long are compared less often."""
+        began = self._yard.clock.boottime()
         await self._unfinished.compare()
+        took = self._yard.clock.boottime() - began
+        self._compared_again = began + (min(took / COMPARING, LONGEST_REST) if took > ROUND * COMPARING else 0.0)
+
+    async def _to_look_at(self) -> Sequence[JobRecord]:
+        """Those that do more than wait; of many in pieces, so that whoever asks meanwhile is answered."""
+        now, found = self._yard.clock.now(), list[JobRecord]()
         records = self._unfinished.records()
-        self._met &= {record.key for record in records}
-        self._wake_all(await self._rests.disturbed(records))
+        for first in range(0, len(records), AT_ONCE):
+            found += [one for one in records[first : first + AT_ONCE] if not decide.only_waits(one, now)]
+            await asyncio.sleep(0)
+        return found
 
     async def _follow_feed(self) -> None:
         position = await self._yard.jobs.revision()

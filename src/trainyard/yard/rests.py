@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass
 
 from trainyard.lifecycle import decide
@@ -40,9 +40,8 @@ class Rests:
         return len(self._traces.keys() | self._rests.keys())
 
     async def disturbed(self, records: Sequence[JobRecord]) -> Sequence[JobRecord]:
-        """Those of all unfinished jobs that a look is due for; what is not among them is forgotten."""
+        """Those that a look is due for."""
         traces = await self._runtime.traces([record.run for record in records if record.placed])
-        self._forget_all_but({record.key for record in records})
         due = [record for record in records if not self._holds(record, traces.get(record.run))]
         self._traces.update((record.key, traces.get(record.run)) for record in due)
         return due
@@ -69,11 +68,12 @@ class Rests:
         """Nobody leads here any more: whoever leads next knows better."""
         self._rests.clear()
 
-    def _holds(self, record: JobRecord, trace: Hashable) -> bool:
-        rest = self._rests.get(record.key)
-        return rest is not None and rest.holds(record.version, trace, self._clock.now())
-
-    def _forget_all_but(self, keys: set[JobKey]) -> None:
+    def forget_all_but(self, keys: Set[JobKey]) -> None:
+        """Keep nothing of jobs that are no longer unfinished."""
         for gone in self._traces.keys() - keys:
             del self._traces[gone]
             self._rests.pop(gone, None)
+
+    def _holds(self, record: JobRecord, trace: Hashable) -> bool:
+        rest = self._rests.get(record.key)
+        return rest is not None and rest.holds(record.version, trace, self._clock.now())

@@ -16,6 +16,7 @@ from trainyard.lifecycle.describing import description_of
 from trainyard.lifecycle.querying import check_list
 from trainyard.lifecycle.stopping import GRACE
 from trainyard.lifecycle.transitions import enter
+from trainyard.model.description import TrainingJobDescription
 from trainyard.model.errors import (
     InvalidJob,
     ResourceInUse,
@@ -38,6 +39,7 @@ from trainyard.yard.logs import JobLogs
 from trainyard.yard.planning import Planning
 from trainyard.yard.preflight import Preflight
 from trainyard.yard.search import Search
+from trainyard.yard.telling import Descriptions
 
 _TOLD = "told"  # the stream of the ledger whose positions count points that came from outside
 MOST_TAGS = 50
@@ -56,9 +58,11 @@ class YardService:
         new_uid: Callable[[], str],
         poke: Callable[[str], None] = lambda _uid: None,
         staleness: Callable[[], float | None] = lambda: None,
+        descriptions: Descriptions | None = None,
     ) -> None:
         self._scope, self._yard, self._preflight = scope, yard, preflight
         self._new_uid, self._poke, self._staleness = new_uid, poke, staleness
+        self._descriptions = descriptions or Descriptions()
         self._logs = JobLogs(yard.runtime)
         self._search = Search(yard.jobs, scope)
         self._planning = Planning(yard=yard, preflight=preflight)
@@ -69,7 +73,16 @@ class YardService:
         return self._scope
 
     async def create(self, spec: TrainingJobSpec) -> Job:
-        """Accept a job, durably; whoever calls, the request is judged here."""
+        """Accept a job, durably."""
+        stored = await self._accepted(spec)
+        return _told(stored, description_of(stored))  # as it was written just now: nothing of it can be stale
+
+    async def accept(self, spec: TrainingJobSpec) -> str:
+        """The same, told by its ARN."""
+        return (await self._accepted(spec)).key.arn
+
+    async def _accepted(self, spec: TrainingJobSpec) -> JobRecord:
+        """The record of a new job; whoever calls, the request is judged here."""
         problems = objections(spec)
         if any(problem.severity is Severity.ERROR for problem in problems):
             raise InvalidJob(problems)
@@ -84,7 +97,7 @@ class YardService:
         notices = [JobEvent(at=now, reason="Notice", message=text, warning=True) for text in placement.notices]
         stored = await self._yard.jobs.create(enter(blank, SecondaryStatus.STARTING, now), events=[accepted, *notices])
         self._poke(stored.uid)
-        return _told(stored)  # as it was written just now: nothing of it can be stale
+        return stored
 
     async def plan(self, spec: TrainingJobSpec) -> Plan:
         """What `create` would make of a job; changes nothing."""
@@ -275,13 +288,19 @@ class YardService:
         if record.placed and not record.status.is_final:
             seen = await self._yard.runtime.observe(record.run) if record.seen else None
             progress = seen.progress if isinstance(seen, Seen) else None
-        return _told(record, progress, None if record.status.is_final else self._staleness())
+        stale_for = None if record.status.is_final else self._staleness()
+        return _told(record, self._descriptions.of(record), progress, stale_for)
 
 
-def _told(record: JobRecord, progress: Progress | None = None, stale_for: float | None = None) -> Job:
+def _told(
+    record: JobRecord,
+    description: TrainingJobDescription,
+    progress: Progress | None = None,
+    stale_for: float | None = None,
+) -> Job:
     return Job(
-        description=description_of(record), uid=record.uid, tags=record.tags, attempt=record.attempt,
-        waiting=record.waiting, notices=record.notices, progress=progress, launcher=record.placement.launcher,
-        unobserved=record.unobserved, image=record.placement.image, exit_code=record.exit_code, stale_for=stale_for,
+        description=description, uid=record.uid, tags=record.tags, attempt=record.attempt, waiting=record.waiting,
+        notices=record.notices, progress=progress, launcher=record.placement.launcher, unobserved=record.unobserved,
+        image=record.placement.image, exit_code=record.exit_code, stale_for=stale_for,
         settled=not record.is_unfinished,
     )  # fmt: skip

@@ -7,7 +7,7 @@ compare-and-swap, so that a record that moved on meanwhile is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, KeysView, Sequence
 
 from trainyard.model.keys import JobKey
 from trainyard.model.record import JobRecord
@@ -28,6 +28,10 @@ class Unfinished:
     def records(self) -> Sequence[JobRecord]:
         """All of them, in no order."""
         return list(self._records.values())
+
+    def keys(self) -> KeysView[JobKey]:
+        """Their keys."""
+        return self._records.keys()
 
     def key_of(self, uid: str) -> JobKey | None:
         """The key of a job that is known."""

@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -18,9 +20,11 @@ from tests.fakes.records import a_record
 
 from trainyard.database.file import migrations_of
 from trainyard.model.errors import ResourceInUse, StoreTooNew, TrainyardError
+from trainyard.model.ledger import JobEvent
 from trainyard.model.record import JobRecord
 from trainyard.stores.sqlite.codec import encode
 from trainyard.stores.sqlite.database import Database
+from trainyard.stores.sqlite.ledger import SqliteLedger
 from trainyard.stores.sqlite.store import SqliteJobStore
 
 
@@ -147,3 +151,76 @@ async def create_for_ever(path: Path, run: str) -> None:
 
 if __name__ == "__main__":
     asyncio.run(create_for_ever(Path(sys.argv[1]), sys.argv[2]))
+
+
+async def test_of_those_who_want_one_name_at_once_the_first_has_it_and_nothing_is_told_of_the_others(
+    path: Path,
+) -> None:
+    with closing(Database(path)) as database:
+        store, ledger = SqliteJobStore(database), SqliteLedger(database)
+        names = ["a", "b", "a", "c", "b", *(f"d-{number}" for number in range(150))]
+        records = [a_record(name, uid=f"uid-{place}") for place, name in enumerate(names)]
+        event = JobEvent(at=1.0, reason="Accepted", message="")
+        answers = await asyncio.gather(
+            *(store.create(record, events=[event, event]) for record in records), return_exceptions=True
+        )
+        refused = [place for place, answer in enumerate(answers) if isinstance(answer, ResourceInUse)]
+        assert refused == [2, 4]
+        assert len(await store.news(0)) == len(names) - 2
+        told = [len((await ledger.events(record.uid)).items) for record in records]
+        assert told == [0 if place in refused else 2 for place in range(len(names))]
+        assert {record.uid for record in await store.records()} == {
+            record.uid for place, record in enumerate(records) if place not in refused
+        }
+
+
+async def ledger_is_empty(database: Database) -> bool:
+    return await database.read(lambda connection: connection.execute("SELECT 1 FROM scanned").fetchone()) is None
+
+
+async def test_a_part_that_breaks_breaks_its_own_kind_alone(path: Path) -> None:
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+
+        def broken(connection: sqlite3.Connection, items: Sequence[int]) -> Sequence[int]:
+            connection.execute("INSERT INTO scanned VALUES ('u', 's', 1)")
+            raise ValueError(items)
+
+        first, *others, last = await asyncio.gather(
+            store.create(a_record("a", uid="a")),
+            *(database.write_jointly(broken, number) for number in range(3)),
+            store.create(a_record("b", uid="b")),
+            return_exceptions=True,
+        )
+        assert [type(other) for other in others] == [ValueError] * 3
+        assert isinstance(first, JobRecord)
+        assert isinstance(last, JobRecord)
+        assert (
+            await database.read(lambda connection: connection.execute("SELECT count(*) FROM scanned").fetchone()[0])
+            == 0
+        )
+
+
+async def test_a_glance_waits_elsewhere_where_the_file_is_held(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Database(path)) as database:
+        asked: list[str] = []
+
+        def held(connection: sqlite3.Connection) -> str:
+            asked.append(threading.current_thread().name)
+            if len(asked) == 1:
+                raise sqlite3.OperationalError("database is locked")
+            return "seen"
+
+        assert await database.glance(held) == "seen"
+        assert asked[0] == threading.current_thread().name != asked[1]
+
+
+async def test_a_glance_sees_what_another_wrote_just_now(path: Path) -> None:
+    with closing(Database(path)) as ours, closing(Database(path)) as theirs:
+        mine, other = SqliteJobStore(ours), SqliteJobStore(theirs)
+        record = await mine.create(a_record("job"))
+        assert await mine.get(record.key) == record
+        moved = await other.put(replace(record, waiting="for you"), expect=record.version)
+        assert await mine.get(record.key) == moved
+        await other.delete(record.key, expect=moved.version)
+        assert await mine.get(record.key) is None

@@ -73,7 +73,7 @@ class _Arrival:
         claim, presigned, fault = None, None, None
         try:
             claim = read(request)
-            presigned = sigv2.read(request) if claim is None else None
+            presigned = sigv2.read(request) if claim is None and request.query else None
         except SignatureRefused as error:
             fault = error
         service = "s3" if presigned is not None else routing.service_of(request, claim)

@@ -15,7 +15,7 @@ from trainyard.model.errors import InvalidJob
 from trainyard.model.keys import Scope
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.update import TrainingJobUpdate
-from trainyard.ports.service import TrainingService
+from trainyard.ports.service import SupportsAccepting, TrainingService
 
 ServiceOf = Callable[[Scope], TrainingService]
 Members = Mapping[str, Any]
@@ -29,13 +29,18 @@ class Jobs:
 
     async def create(self, call: Call, wire: dict[str, Any]) -> Members:
         """CreateTrainingJob. The service judges what it is given; here only what is no request at all is refused."""
-        job = await self._service_of(call.scope).create(_spec(wire))
-        return {"TrainingJobArn": job.description.training_job_arn}
+        service, spec = self._service_of(call.scope), _spec(wire)
+        if isinstance(service, SupportsAccepting):
+            return {"TrainingJobArn": await service.accept(spec)}
+        return {"TrainingJobArn": (await service.create(spec)).description.training_job_arn}
 
-    async def describe(self, call: Call, wire: dict[str, Any]) -> Members:
+    async def describe(self, call: Call, wire: dict[str, Any]) -> Members | bytes:
         """DescribeTrainingJob."""
         job = await self._service_of(call.scope).describe(read(OneJob, wire).training_job_name)
-        return job.description.to_wire()
+        try:
+            return job.description.wire_json
+        except ValueError:  # numbers that are texts on the wire
+            return job.description.wire
 
     async def stop(self, call: Call, wire: dict[str, Any]) -> None:
         """StopTrainingJob."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from trainyard.kit.recent import Recent
 from trainyard.model.keys import JobKey
 from trainyard.model.observation import StopCause, Unobserved
 from trainyard.model.record import JobRecord, Metric, Placement, StopRequest, Transition
@@ -38,6 +39,33 @@ _ABSENT: dict[str, Any] = {
     "unobserved": None,
     "final_metrics": None,
 }
+
+
+_KEPT = 2 * 1024 * 1024  # characters of records' texts; what they decode to is several times that
+
+
+class Records:
+    """Texts of records, and what they mean: a text that was decoded or written lately is not decoded again.
+
+    It is known by itself, whole, so that nothing that is kept can be out of date.
+    """
+
+    def __init__(self) -> None:
+        self._known: Recent[tuple[str, int], JobRecord] = Recent(_KEPT)
+
+    def encode(self, record: JobRecord) -> str:
+        """As `encode`."""
+        text = encode(record)
+        self._known.keep((text, record.version), record, len(text))
+        return text
+
+    def decode(self, text: str, version: int) -> JobRecord:
+        """As `decode`."""
+        record = self._known.get((text, version))
+        if record is None:
+            record = decode(text, version)
+            self._known.keep((text, version), record, len(text))
+        return record
 
 
 def decode(text: str, version: int) -> JobRecord:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from trainyard.lifecycle.refusals import count_in, read_meanwhile
 from trainyard.model.ledger import JobEvent, Page, Point
 from trainyard.stores.sqlite.database import Database
+from trainyard.stores.sqlite.rows import insert
 
 
 class SqliteLedger:
@@ -76,12 +77,10 @@ class SqliteLedger:
         )
 
 
-def append_events(connection: sqlite3.Connection, job_uid: str, events: Sequence[JobEvent]) -> None:
-    """Add events in order, within the transaction of the record that they tell of."""
-    connection.executemany(
-        "INSERT INTO events (uid, at, reason, message, warning) VALUES (?, ?, ?, ?, ?)",
-        [(job_uid, event.at, event.reason, event.message, int(event.warning)) for event in events],
-    )
+def append_events(connection: sqlite3.Connection, events: Iterable[tuple[str, JobEvent]]) -> None:
+    """Add events, each with its job's uid, in order, within the transaction of the records that they tell of."""
+    rows = [(uid, event.at, event.reason, event.message, int(event.warning)) for uid, event in events]
+    insert(connection, "events (uid, at, reason, message, warning)", rows)
 
 
 def _expect_position(connection: sqlite3.Connection, uid: str, stream: str, since: int) -> None:

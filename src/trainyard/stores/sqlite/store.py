@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from trainyard.lifecycle.describing import instance_of
 from trainyard.lifecycle.paging import Order, Place
 from trainyard.lifecycle.refusals import name_taken, written_meanwhile
+from trainyard.model.errors import ResourceInUse
 from trainyard.model.keys import JobKey, Scope
 from trainyard.model.ledger import Change, JobEvent, Page
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.record import JobRecord
 from trainyard.ports.store import Stamp
 from trainyard.stores.sqlite import listing
-from trainyard.stores.sqlite.codec import decode, encode
+from trainyard.stores.sqlite.codec import Records
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import append_events
+from trainyard.stores.sqlite.rows import fetch, insert
 
 _FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens
 _NAMES_AT_ONCE = 200  # in one statement, far below what SQLite takes
+_FEED_DROPPED = 10_000  # changes between two droppings
 _FEED_KEPT = 100_000  # changes kept; a reader that is further behind reads everything anyway
 
 
@@ -30,37 +34,30 @@ class SqliteJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._texts = Records()
 
     async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Store a new record with version 1."""
         first = replace(record, version=1)
-        row = _row(first)
-
-        def work(connection: sqlite3.Connection) -> None:
-            try:
-                connection.execute(_INSERT, row)
-            except sqlite3.IntegrityError as error:
-                raise name_taken(record.key) from error
-            append_events(connection, record.uid, events)
-            _note(connection, record.key)
-
-        await self._database.write(work)
+        new = _New(first.key, first.uid, _row(first, self._texts.encode(first)), events)
+        await self._database.write_jointly(_create, new)
         return first
 
     async def get(self, key: JobKey) -> JobRecord | None:
         """The record, or None."""
-        return await self._database.glance(lambda connection: _get(connection, key))
+        row = await self._database.glance(lambda connection: _row_of(connection, key))
+        return None if row is None else self._texts.decode(*row)
 
     async def put(self, record: JobRecord, *, expect: int, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Replace the record if it is still the one that was read."""
         written = replace(record, version=expect + 1)
-        row = {**_row(written), "expect": expect}
+        row = {**_row(written, self._texts.encode(written)), "expect": expect}
 
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute(_UPDATE, row).rowcount == 0:
                 raise written_meanwhile(record.key)
-            append_events(connection, record.uid, events)
-            _note(connection, record.key)
+            append_events(connection, [(record.uid, event) for event in events])
+            _note(connection, [record.key])
 
         await self._database.write(work)
         return written
@@ -79,7 +76,7 @@ class SqliteJobStore:
             connection.execute("DELETE FROM points WHERE series IN (SELECT id FROM series WHERE uid = ?)", uid)
             for table in ("series", "events", "scanned"):
                 connection.execute(f"DELETE FROM {table} WHERE uid = ?", uid)  # noqa: S608 - our own table names
-            _note(connection, key)
+            _note(connection, [key])
 
         await self._database.write(work)
 
@@ -97,27 +94,32 @@ class SqliteJobStore:
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         sql = f"SELECT record, version FROM jobs {where} ORDER BY created_at"  # noqa: S608 - our own words only
         return await self._database.read(
-            lambda connection: [decode(row["record"], row["version"]) for row in connection.execute(sql, values)]
+            lambda connection: [self._texts.decode(*row) for row in connection.execute(sql, values)]
         )
 
     async def walk(self, scope: Scope, order: Order, *, after: Place | None, limit: int) -> Sequence[JobRecord]:
         """The next records of an order."""
         sql, values = listing.ordered("record, version", scope, order, after)
         return await self._database.read(
-            lambda connection: [
-                decode(row["record"], row["version"]) for row in connection.execute(sql, (*values, limit))
-            ]
+            lambda connection: [self._texts.decode(*row) for row in connection.execute(sql, (*values, limit))]
         )
 
     async def some(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:
         """Those of these records that there are."""
-        return await self._database.read(lambda connection: _some(connection, list(keys)))
+        return await self._database.read(
+            lambda connection: [self._texts.decode(*row) for row in _some(connection, list(keys))]
+        )
 
     async def unfinished(self) -> Sequence[Stamp]:
         """Which jobs something is still to be done for."""
-        sql = "SELECT account, region, name, uid, version FROM jobs WHERE unfinished = 1"
-        rows = await self._database.read(lambda connection: connection.execute(sql).fetchall())
-        return [Stamp(JobKey(account, region, name), uid, version) for account, region, name, uid, version in rows]
+        return await self._database.read(
+            lambda connection: [
+                Stamp(JobKey(account, region, name), uid, version)
+                for account, region, name, uid, version in fetch(
+                    connection, "account, region, name, uid, version", "FROM jobs WHERE unfinished = 1"
+                )
+            ]
+        )
 
     async def revision(self) -> int:
         """The newest change's revision."""
@@ -156,50 +158,77 @@ _FIELDS = (
     "unfinished",
     "record",
 )
-_INSERT = f"INSERT INTO jobs ({', '.join(_FIELDS)}) VALUES ({', '.join(':' + name for name in _FIELDS)})"  # noqa: S608
+_JOBS = f"jobs ({', '.join(_FIELDS)})"
 _UPDATE = (
     f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in _FIELDS[4:])} "  # noqa: S608 - our own columns
     "WHERE account = :account AND region = :region AND name = :name AND uid = :uid AND version = :expect"
 )
 
 
-def _row(record: JobRecord) -> dict[str, object]:
+def _row(record: JobRecord, text: str) -> dict[str, object]:
     return {
         "account": record.key.account, "region": record.key.region, "name": record.key.name, "uid": record.uid,
         "version": record.version, "status": str(record.status), "secondary": str(record.secondary),
         "created_at": record.created_at, "modified_at": record.modified_at, "ended_at": record.training_ended_at,
         "failure_reason": record.failure_reason, "instance": instance_of(record.spec), "image": record.placement.image,
         "unfinished": int(record.is_unfinished),
-        "record": encode(record),
+        "record": text,
     }  # fmt: skip
 
 
-def _note(connection: sqlite3.Connection, key: JobKey) -> None:
-    cursor = connection.execute(
-        "INSERT INTO changes (account, region, name) VALUES (?, ?, ?)", (key.account, key.region, key.name)
-    )
-    newest = cursor.lastrowid or 0
-    if newest % 10_000 == 0:
+class _New(NamedTuple):
+    """A record to be stored, with its row and what is to be told of it."""
+
+    key: JobKey
+    uid: str
+    row: Mapping[str, object]
+    events: Sequence[JobEvent]
+
+
+def _create(connection: sqlite3.Connection, asked: Sequence[_New]) -> Sequence[ResourceInUse | None]:
+    """Store those whose names are free; of two that want one name the first has it."""
+    rows = [tuple(new.row[name] for name in _FIELDS) for new in asked]
+    stored: Sequence[_New] = asked
+    if insert(connection, _JOBS, rows, unless="(account, region, name) DO NOTHING") < len(asked):
+        there = _uids(connection, [new.uid for new in asked])
+        stored = [new for new in asked if new.uid in there]
+    append_events(connection, ((new.uid, event) for new in stored for event in new.events))
+    _note(connection, [new.key for new in stored])
+    free = {new.uid for new in stored}
+    return [None if new.uid in free else name_taken(new.key) for new in asked]
+
+
+def _uids(connection: sqlite3.Connection, given: Sequence[str]) -> set[str]:
+    """Those of these uids that records have."""
+    places = ", ".join("?" * len(given))
+    return {uid for (uid,) in connection.execute(f"SELECT uid FROM jobs WHERE uid IN ({places})", given)}  # noqa: S608 - marks only
+
+
+def _note(connection: sqlite3.Connection, keys: Sequence[JobKey]) -> None:
+    """Add to the feed; of what is too old for any reader some is dropped now and then."""
+    if not keys:
+        return
+    insert(connection, "changes (account, region, name)", [(key.account, key.region, key.name) for key in keys])
+    (newest,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+    if newest // _FEED_DROPPED > (newest - len(keys)) // _FEED_DROPPED:
         connection.execute("DELETE FROM changes WHERE revision <= ?", (newest - _FEED_KEPT,))
 
 
-def _get(connection: sqlite3.Connection, key: JobKey) -> JobRecord | None:
+def _row_of(connection: sqlite3.Connection, key: JobKey) -> tuple[str, int] | None:
     row = connection.execute(
         "SELECT record, version FROM jobs WHERE account = ? AND region = ? AND name = ?",
         (key.account, key.region, key.name),
     ).fetchone()
-    return None if row is None else decode(row["record"], row["version"])
+    return None if row is None else tuple(row)
 
 
-def _some(connection: sqlite3.Connection, keys: list[JobKey]) -> list[JobRecord]:
-    found: list[JobRecord] = []
+def _some(connection: sqlite3.Connection, keys: list[JobKey]) -> Iterator[tuple[str, int]]:
     for first in range(0, len(keys), _NAMES_AT_ONCE):
         part = keys[first : first + _NAMES_AT_ONCE]
         places = ", ".join(["(?, ?, ?)"] * len(part))
-        sql = f"SELECT record, version FROM jobs WHERE (account, region, name) IN (VALUES {places})"  # noqa: S608 - marks only
+        rest = f"FROM jobs WHERE (account, region, name) IN (VALUES {places})"
         values = [value for key in part for value in (key.account, key.region, key.name)]
-        found += [decode(row["record"], row["version"]) for row in connection.execute(sql, values)]
-    return found
+        yield from ((text, version) for text, version in fetch(connection, "record, version", rest, values))
 
 
 def _revision(connection: sqlite3.Connection) -> int:
@@ -208,5 +237,5 @@ def _revision(connection: sqlite3.Connection) -> int:
 
 
 def _changes(connection: sqlite3.Connection, after: int) -> list[Change]:
-    rows = connection.execute("SELECT * FROM changes WHERE revision > ? ORDER BY revision LIMIT 1000", (after,))
-    return [Change(row["revision"], row["account"], row["region"], row["name"]) for row in rows]
+    rest = "FROM (SELECT * FROM changes WHERE revision > ? ORDER BY revision LIMIT 1000)"
+    return [Change(*row) for row in sorted(fetch(connection, "revision, account, region, name", rest, (after,)))]
