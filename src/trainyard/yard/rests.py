@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence, Set
+from collections.abc import Hashable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from trainyard.lifecycle import decide
@@ -68,7 +69,7 @@ class Rests:
         """Nobody leads here any more: whoever leads next knows better."""
         self._rests.clear()
 
-    def forget_all_but(self, keys: Set[JobKey]) -> None:
+    def forget_all_but(self, keys: AbstractSet[JobKey]) -> None:
         """Keep nothing of jobs that are no longer unfinished."""
         for gone in self._traces.keys() - keys:
             del self._traces[gone]
