@@ -25,12 +25,13 @@ _ABSENT = "ResourceNotFoundException"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which lines: of one stream or all, not older than `since` (seconds since the epoch), only the last `tail`."""
+    """Which lines: of one stream or all, not older than `since` (epoch seconds), only the last `tail`, before a page."""
 
     stream: str | None = None
     since: float | None = None
     token: str | None = None
     tail: int | None = None
+    before: str | None = None
     limit: int = LARGEST_PAGE
 
 
@@ -55,17 +56,20 @@ class CloudWatchLogs:
 
     async def read(self, name: str, wanted: Wanted) -> Page[LogEvent]:
         """Up to `limit` lines from the token on, merged by time; the page's token is where to read on."""
-        places = _places(wanted.token)
+        places = _places(wanted.token if wanted.before is None else wanted.before)
         streams = [one for one in await self.streams(name) if wanted.stream in (None, one)]
         each = max(1, min(LARGEST_PAGE, wanted.limit if wanted.tail is None else wanted.tail) // max(1, len(streams)))
         pieces = await asyncio.gather(*(self._piece(one, places.get(one), wanted, each) for one in streams))
-        events = sorted((event for piece, _ in pieces for event in piece), key=lambda event: event.at)
-        places |= {one: place for one, (_, place) in zip(streams, pieces, strict=True) if place}
-        return Page(tuple(events if wanted.tail is None else events[-wanted.tail :]), _token(places))
+        events = sorted((event for piece, _, _ in pieces for event in piece), key=lambda event: event.at)
+        after = places | {one: place for one, (_, place, _) in zip(streams, pieces, strict=True) if place}
+        before = places | {one: place for one, (_, _, place) in zip(streams, pieces, strict=True) if place}
+        kept = events if wanted.tail is None else events[-wanted.tail :]
+        return Page(tuple(kept), _token(after), _token(before))
 
     async def _piece(
         self, stream: str, place: str | None, wanted: Wanted, limit: int
-    ) -> tuple[list[LogEvent], str | None]:
+    ) -> tuple[list[LogEvent], str | None, str | None]:
+        """The lines of a stream, and where they end and begin."""
         request: dict[str, Any] = {
             "logGroupName": LOG_GROUP, "logStreamName": stream, "limit": limit,
             "startFromHead": wanted.tail is None,
@@ -79,8 +83,9 @@ class CloudWatchLogs:
         except (ResourceNotFound, ServiceError) as error:
             if not _is_absent(error):
                 raise
-            return [], place
-        return [_event(stream, event) for event in page["events"]], page.get("nextForwardToken", place)
+            return [], place, place
+        events = [_event(stream, event) for event in page["events"]]
+        return events, page.get("nextForwardToken", place), page.get("nextBackwardToken", place)
 
 
 def _event(stream: str, event: Mapping[str, Any]) -> LogEvent:

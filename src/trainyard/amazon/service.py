@@ -120,10 +120,13 @@ class AmazonService:
         since: float | None = None,
         token: str | None = None,
         tail: int | None = None,
+        before: str | None = None,
         limit: int = 10_000,
     ) -> Page[LogEvent]:
         """Lines of one stream, or of all merged by time."""
-        return await self._logs.read(name, Wanted(stream=stream, since=since, token=token, tail=tail, limit=limit))
+        return await self._logs.read(
+            name, Wanted(stream=stream, since=since, token=token, tail=tail, before=before, limit=limit)
+        )
 
     async def metrics(self, name: str, *, metric: str | None = None, since: float | None = None) -> Sequence[Series]:
         """Series of the algorithm's metrics and of the hosts' use, as CloudWatch keeps them: a point a minute."""

@@ -10,10 +10,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page and the opaque token of the next; `token` None means there is no more."""
+    """One page and the opaque token of the next; `token` None means there is no more.
+
+    before : of lines that can be read backwards as well, where this page begins.
+    """
 
     items: tuple[T, ...]
     token: str | None = None
+    before: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

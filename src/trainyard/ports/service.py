@@ -68,12 +68,13 @@ class TrainingService(Protocol):
         since: float | None = None,
         token: str | None = None,
         tail: int | None = None,
+        before: str | None = None,
         limit: int = 10_000,
     ) -> Page[LogEvent]:
         """Lines of one stream, or of all merged by time.
 
         The page's token is never None: it is where to read on, and the same token later gives what was written since.
-        `tail`: only the last so many lines.
+        `tail`: only the last so many lines; with `before`, which a page gave, the last ones before that page.
         """
         ...
 

@@ -73,11 +73,20 @@ class RemoteService:
         since: float | None = None,
         token: str | None = None,
         tail: int | None = None,
+        before: str | None = None,
         limit: int = 10_000,
     ) -> Page[LogEvent]:
         """Lines of one stream, or of all in order of attempts."""
         answer = await self._connection.call(
-            self._scope, "logs", name=name, stream=stream, since=since, token=token, tail=tail, limit=limit
+            self._scope,
+            "logs",
+            name=name,
+            stream=stream,
+            since=since,
+            token=token,
+            tail=tail,
+            before=before,
+            limit=limit,
         )
         return cast("Page[LogEvent]", answer)
 

@@ -1,25 +1,61 @@
-"""A job's output as log events: lines with times and stable positions, over all attempts."""
+"""A job's output as log events: lines with times and stable places, over all attempts, read onwards or backwards."""
 
 from __future__ import annotations
 
-import bisect
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from trainyard.lifecycle import naming
 from trainyard.model.errors import ValidationRefused
 from trainyard.model.keys import RunKey
-from trainyard.model.ledger import Chunk, LogEvent, Mark, Page
+from trainyard.model.ledger import LogEvent, Page
 from trainyard.model.record import JobRecord
 from trainyard.ports.runtime import Runtime, Stream
+from trainyard.yard.lines import Lines
 
 PIECE = 1 << 20  # bytes; so much is read at once, and a page ends after as much
 LARGEST_PAGE = 10_000  # lines
-LARGEST_TAIL, LARGEST_TAIL_BYTES = 100_000, 32 << 20  # kept while the end of a log is looked for
-LONGEST_EVENT = 256 * 1024  # bytes; CloudWatch splits there
+LARGEST_TAIL, LARGEST_TAIL_BYTES = 100_000, 32 << 20
 _LOG = Stream("log", "algo-1")
-_ESCAPES = {code: f"#{code:03o}" for code in (*range(9), *range(9, 32), 127) if code != 10}
+
+
+class Place(NamedTuple):
+    """A place in a job's output, between two lines: `attempt.offset` as a token."""
+
+    attempt: int
+    offset: int
+
+    @classmethod
+    def of(cls, token: str) -> Place:
+        """The place of a token. Raises ValidationRefused."""
+        attempt, dot, offset = token.partition(".")
+        if not (dot and attempt.isdecimal() and offset.isdecimal() and len(token) <= 40):
+            raise ValidationRefused("The log token is invalid.")
+        return cls(int(attempt), int(offset))
+
+    def __str__(self) -> str:
+        """The token."""
+        return f"{self.attempt}.{self.offset}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Which lines: of one stream or of all, not older than `since`, between two places given by their tokens."""
+
+    stream: str | None = None
+    since: float | None = None
+    begin: str | None = None
+    end: str | None = None
+
+    def begins(self) -> Place:
+        """Where it begins."""
+        return Place(0, 0) if self.begin is None else Place.of(self.begin)
+
+    def takes(self, event: LogEvent) -> bool:
+        """Whether a line is young enough."""
+        return self.since is None or event.at >= self.since
 
 
 class JobLogs:
@@ -32,31 +68,70 @@ class JobLogs:
         """`<job>/algo-1-<epoch>` for every attempt that wrote something, oldest first."""
         return [name for name, _ in await self._runs(record)]
 
-    async def read(
-        self,
-        record: JobRecord,
-        *,
-        stream: str | None,
-        since: float | None,
-        token: str | None,
-        tail: int | None,
-        limit: int,
-    ) -> Page[LogEvent]:
-        """Up to `limit` lines from the token on; the page's token is where they end.
+    async def read(self, record: JobRecord, span: Span, limit: int) -> Page[LogEvent]:
+        """Up to `limit` lines from the span's begin on; the page's token is where they end.
 
         However much is asked for, a page is bounded in lines and bytes: a short one is no sign of the end.
         """
-        attempt, offset = _position(token)
-        page = _Gathered(limit, tail, since)
-        for name, run in await self._runs(record):
-            if run.attempt < attempt or (stream is not None and stream != name):
+        begin = place = span.begins()
+        events: list[LogEvent] = []
+        first: Place | None = None
+        room = _Room(min(limit, LARGEST_PAGE), PIECE)
+        for name, run in await self._wanted(record, span):
+            if run.attempt < place.attempt:
                 continue
-            offset = offset if run.attempt == attempt else 0
-            attempt = run.attempt
-            offset = await self._gather(run, name, offset, page)
-            if not page.has_room():
+            place = place if run.attempt == place.attempt else Place(run.attempt, 0)
+            async for event, end in self._onwards(run, name, place.offset):
+                if not room.is_left():
+                    break
+                place = Place(run.attempt, end)
+                if span.takes(event):
+                    first = first or Place(run.attempt, event.offset)
+                    events.append(event)
+                    room.take(event)
+            if not room.is_left():
                 break
-        return Page(tuple(page.events), f"{attempt}.{offset}")
+        return Page(tuple(events), str(place), str(first or begin))
+
+    async def read_back(self, record: JobRecord, span: Span, count: int) -> Page[LogEvent]:
+        """The last `count` lines of a span, oldest first; bounded in lines and bytes as well.
+
+        What is read is what is told, however long a log is. `before` is where the page begins.
+        """
+        begin, end = span.begins(), None if span.end is None else Place.of(span.end)
+        last: Place | None = end
+        events: deque[LogEvent] = deque()
+        first: Place | None = None
+        room = _Room(min(count, LARGEST_TAIL), LARGEST_TAIL_BYTES)
+        for name, run in reversed(await self._wanted(record, span)):
+            if end is not None and run.attempt > end.attempt:
+                continue
+            stop = end.offset if end is not None and run.attempt == end.attempt else None
+            floor = begin.offset if run.attempt == begin.attempt else 0
+            if run.attempt < begin.attempt or not room.is_left():
+                break
+            async for event, after in self._backwards(run, name, floor, stop):
+                last = last or Place(run.attempt, after)
+                if not (room.fits(event) and span.takes(event)):
+                    room.close()
+                    break
+                first = Place(run.attempt, event.offset)
+                events.appendleft(event)
+                room.take(event)
+        last = last or (await self._ends(record, span) if not events else None) or begin
+        return Page(tuple(events), str(last), str(first or last))
+
+    async def _ends(self, record: JobRecord, span: Span) -> Place | None:
+        """Where the last whole line ends."""
+        runs = await self._wanted(record, span)
+        if not runs:
+            return None
+        name, run = runs[-1]
+        lines = await self._lines(run, name)
+        return Place(run.attempt, await lines.end())
+
+    async def _wanted(self, record: JobRecord, span: Span) -> list[tuple[str, RunKey]]:
+        return [(name, run) for name, run in await self._runs(record) if span.stream in (None, name)]
 
     async def _runs(self, record: JobRecord) -> list[tuple[str, RunKey]]:
         found = []
@@ -68,68 +143,37 @@ class JobLogs:
                 found.append((naming.log_stream(record.key.name, "algo-1", began), run))
         return found
 
-    async def _gather(self, run: RunKey, name: str, offset: int, page: _Gathered) -> int:
-        """Add a run's lines from `offset` on until there is no other or the page is full; returns where they end."""
-        marks = await self._runtime.marks(run, _LOG)
-        offsets = [mark.offset for mark in marks]
-        while page.has_room():
-            chunk = await self._runtime.read(run, _LOG, offset, PIECE)
-            taken = 0
-            for event, end in _events(chunk, name, marks, offsets):
-                if not page.has_room():
-                    break
-                page.add(event)
-                taken = end
-            if not taken:
-                break
-            offset = chunk.offset + taken
-        return offset
+    async def _lines(self, run: RunKey, name: str) -> Lines:
+        return Lines(self._runtime, run, _LOG, name, await self._runtime.marks(run, _LOG))
+
+    async def _onwards(self, run: RunKey, name: str, offset: int) -> AsyncIterator[tuple[LogEvent, int]]:
+        lines = await self._lines(run, name)
+        async for one in lines.onwards(offset):
+            yield one
+
+    async def _backwards(
+        self, run: RunKey, name: str, floor: int, end: int | None
+    ) -> AsyncIterator[tuple[LogEvent, int]]:
+        lines = await self._lines(run, name)
+        async for one in lines.backwards(floor, await lines.end() if end is None else end):
+            yield one
 
 
-class _Gathered:
-    """The lines of a page as they come: the first so many, or the last, but never more than a page may hold."""
+class _Room:
+    """What a page still takes: so many lines, and a line more while so many bytes are not reached."""
 
-    def __init__(self, limit: int, tail: int | None, since: float | None) -> None:
-        self.events: deque[LogEvent] = deque(maxlen=None if tail is None else min(tail, LARGEST_TAIL))
-        self._limit = min(limit, LARGEST_PAGE) if tail is None else None
-        self._since, self._bytes = since, 0
+    def __init__(self, lines: int, size: int) -> None:
+        self._lines, self._bytes = lines, size
 
-    def has_room(self) -> bool:
-        """Whether the page takes a further line; the end of a log is looked for to the end."""
-        return self._limit is None or (len(self.events) < self._limit and self._bytes < PIECE)
+    def is_left(self) -> bool:
+        return self._lines > 0 and self._bytes > 0
 
-    def add(self, event: LogEvent) -> None:
-        """Take a line, if it is one that was asked for."""
-        if self._since is not None and event.at < self._since:
-            return
-        if self.events and len(self.events) == self.events.maxlen:
-            self._bytes -= len(self.events[0].message)
-        self.events.append(event)
-        self._bytes += len(event.message)
-        while self._limit is None and self._bytes > LARGEST_TAIL_BYTES and self.events:
-            self._bytes -= len(self.events.popleft().message)
+    def fits(self, event: LogEvent) -> bool:
+        return self._lines > 0 and self._bytes >= len(event.message)
 
+    def close(self) -> None:
+        self._lines = 0
 
-def _events(chunk: Chunk, name: str, marks: Sequence[Mark], offsets: list[int]) -> Iterator[tuple[LogEvent, int]]:
-    data, start, gap = chunk.data, 0, chunk.gap
-    while start < len(data):
-        stop = data.find(b"\n", start)
-        if stop < 0 and not chunk.complete and len(data) - start < LONGEST_EVENT:
-            return  # the line is still being written
-        end = len(data) if stop < 0 else stop
-        end = min(end, start + LONGEST_EVENT)
-        after = end + 1 if end == stop else end
-        place = bisect.bisect_right(offsets, chunk.offset + start)
-        at = marks[place].at if place < len(marks) else (marks[-1].at if marks else 0.0)
-        text = data[start:end].decode("utf-8", "replace").translate(_ESCAPES)
-        yield LogEvent(stream=name, offset=chunk.offset + start, at=at, message=text, gap=gap), after
-        start, gap = after, 0
-
-
-def _position(token: str | None) -> tuple[int, int]:
-    if token is None:
-        return 0, 0
-    attempt, dot, offset = token.partition(".")
-    if not (dot and attempt.isdecimal() and offset.isdecimal()):
-        raise ValidationRefused("The log token is invalid.")
-    return int(attempt), int(offset)
+    def take(self, event: LogEvent) -> None:
+        self._lines -= 1
+        self._bytes -= len(event.message)

@@ -35,7 +35,7 @@ from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import SecondaryStatus
 from trainyard.model.update import TrainingJobUpdate
 from trainyard.yard.engine import Yard
-from trainyard.yard.logs import JobLogs
+from trainyard.yard.logs import JobLogs, Span
 from trainyard.yard.planning import Planning
 from trainyard.yard.preflight import Preflight
 from trainyard.yard.search import Search
@@ -192,11 +192,15 @@ class YardService:
         since: float | None = None,
         token: str | None = None,
         tail: int | None = None,
+        before: str | None = None,
         limit: int = 10_000,
     ) -> Page[LogEvent]:
         """Lines of one stream, or of all in order of attempts."""
         record = await self._record(name)
-        return await self._logs.read(record, stream=stream, since=since, token=token, tail=tail, limit=limit)
+        span = Span(stream=stream, since=since, begin=token, end=before)
+        if tail is None:
+            return await self._logs.read(record, span, limit)
+        return await self._logs.read_back(record, span, tail)
 
     async def metrics(self, name: str, *, metric: str | None = None, since: float | None = None) -> Sequence[Series]:
         """Series of the algorithm's metrics and of the hosts' use."""

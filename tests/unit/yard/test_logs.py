@@ -11,7 +11,7 @@ from tests.fakes.records import a_record
 from tests.fakes.runtime import FakeRuntime, ManualClock
 
 from trainyard.model.record import JobRecord
-from trainyard.yard.logs import LARGEST_PAGE, LARGEST_TAIL_BYTES, PIECE, JobLogs
+from trainyard.yard.logs import LARGEST_PAGE, LARGEST_TAIL_BYTES, PIECE, JobLogs, Span
 
 
 def a_job(*outputs: bytes) -> tuple[JobLogs, JobRecord]:
@@ -26,7 +26,7 @@ async def pages(logs: JobLogs, record: JobRecord, limit: int, since: float | Non
     found: list[list[str]] = []
     token = None
     while True:
-        page = await logs.read(record, stream=None, since=since, token=token, tail=None, limit=limit)
+        page = await logs.read(record, Span(since=since, begin=token), limit)
         if not page.items:
             return found
         token = page.token
@@ -54,7 +54,7 @@ async def test_a_page_is_bounded_whatever_is_asked_for() -> None:
 @pytest.mark.parametrize("tail", [0, 1, 3, 100])
 async def test_the_tail_is_the_end_of_the_last_attempts(tail: int) -> None:
     logs, record = a_job(b"a\nb\n", b"c\nd\n")
-    page = await logs.read(record, stream=None, since=None, token=None, tail=tail, limit=1)
+    page = await logs.read_back(record, Span(), tail)
     assert [event.message for event in page.items] == (["a", "b", "c", "d"][-tail:] if tail else [])
     assert page.token == "2.4"
 
@@ -62,7 +62,7 @@ async def test_the_tail_is_the_end_of_the_last_attempts(tail: int) -> None:
 async def test_a_tail_of_huge_lines_keeps_to_its_bytes() -> None:
     line = b"z" * (200 * 1024 - 1) + b"\n"
     logs, record = a_job(line * (2 * LARGEST_TAIL_BYTES // len(line)))
-    page = await logs.read(record, stream=None, since=None, token=None, tail=100_000, limit=1)
+    page = await logs.read_back(record, Span(), 100_000)
     assert 0 < sum(len(event.message) for event in page.items) <= LARGEST_TAIL_BYTES
 
 
@@ -70,3 +70,61 @@ async def test_lines_that_are_too_old_do_not_end_the_reading() -> None:
     logs, record = a_job(b"old\n" * LARGEST_PAGE, b"also old\n")
     assert await pages(logs, record, 10, since=0.0) != []
     assert await pages(logs, record, 10, since=2000.0) == []
+
+
+async def backwards(logs: JobLogs, record: JobRecord, count: int) -> list[list[str]]:
+    found: list[list[str]] = []
+    before = None
+    while True:
+        page = await logs.read_back(record, Span(end=before), count)
+        if not page.items:
+            assert page.before == before or before is None
+            return found[::-1]
+        assert page.before != before
+        before = page.before
+        found.append([event.message for event in page.items])
+
+
+@given(attempts=st.lists(st.integers(0, 7), min_size=1, max_size=4), count=st.integers(1, 5))
+async def test_read_backwards_all_lines_are_the_same(attempts: list[int], count: int) -> None:
+    lines = [[f"{attempt}-{number}" for number in range(some)] for attempt, some in enumerate(attempts)]
+    logs, record = a_job(*("".join(f"{line}\n" for line in some).encode() for some in lines))
+    read = await backwards(logs, record, count)
+    assert [line for page in read for line in page] == [line for some in lines for line in some]
+    assert all(len(page) <= count for page in read)
+
+
+@given(sizes=st.lists(st.sampled_from([0, 1, 1000, PIECE // 5, PIECE // 4, PIECE, 2 * PIECE + 7]), max_size=6))
+async def test_lines_of_any_size_are_split_alike_both_ways(sizes: list[int]) -> None:
+    logs, record = a_job(b"".join(bytes([97 + number]) * size + b"\n" for number, size in enumerate(sizes)))
+    onwards = [line for page in await pages(logs, record, 3) for line in page]
+    assert [line for page in await backwards(logs, record, 3) for line in page] == onwards
+
+
+async def test_a_page_can_be_read_on_from_both_its_ends() -> None:
+    logs, record = a_job(b"a\nb\nc\nd\n", b"e\n")
+    middle = await logs.read(record, Span(begin="1.2"), 2)
+    assert [event.message for event in middle.items] == ["b", "c"]
+    earlier = await logs.read_back(record, Span(end=middle.before), 10)
+    assert [event.message for event in earlier.items] == ["a"]
+    assert [event.message for event in (await logs.read(record, Span(begin=middle.token), 10)).items] == ["d", "e"]
+    last = await logs.read_back(record, Span(begin=middle.token), 10)
+    assert [event.message for event in last.items] == ["d", "e"]
+
+
+async def test_the_end_of_a_long_log_is_read_without_the_rest() -> None:
+    logs, record = a_job(b"x" * 99 + b"\n")
+    runtime = logs._runtime
+    runtime.output[record.run] *= 400_000  # type: ignore[attr-defined]
+    asked = []
+    read = runtime.read
+
+    async def counted(*args: object) -> object:
+        chunk = await read(*args)  # type: ignore[arg-type]
+        asked.append(len(chunk.data))
+        return chunk
+
+    runtime.read = counted  # type: ignore[assignment,method-assign]
+    page = await logs.read_back(record, Span(), 10)
+    assert len(page.items) == 10
+    assert sum(asked) < 12 * PIECE

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainyard.awswire.calls import Call
-from trainyard.doors.sagemaker.reading import read
+from trainyard.awswire.reading import read
 from trainyard.doors.sagemaker.requests import OneJob
 from trainyard.lifecycle.admission import admit
 from trainyard.model.errors import InvalidJob

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainyard.awswire.calls import Call
+from trainyard.awswire.reading import moment, read
 from trainyard.doors.sagemaker.jobs import Members, ServiceOf
-from trainyard.doors.sagemaker.reading import moment, read
 from trainyard.doors.sagemaker.requests import ListTrainingJobs
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.job import Condition, SearchQuery

@@ -9,10 +9,10 @@ from typing import Any
 from trainyard.awswire import json11
 from trainyard.awswire.calls import Answer, Call, Refusal
 from trainyard.awswire.json_door import not_authorized
+from trainyard.awswire.reading import moment, read
 from trainyard.awswire.sigv4 import SignatureRefused
 from trainyard.doors.sagemaker.errors import refusal_of
 from trainyard.doors.sagemaker.jobs import ServiceOf
-from trainyard.doors.sagemaker.reading import moment, read
 from trainyard.doors.sagemaker.requests import BatchPutMetrics
 from trainyard.doors.sagemaker.tags import job_named
 from trainyard.model.errors import ResourceNotFound, TrainyardError, ValidationRefused

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainyard.awswire.calls import Call, Refusal
+from trainyard.awswire.reading import read
 from trainyard.doors.sagemaker.jobs import Members, ServiceOf
-from trainyard.doors.sagemaker.reading import read
 from trainyard.doors.sagemaker.requests import Filter, Search, SearchExpression
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.errors import ValidationRefused

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainyard.awswire.calls import Call
+from trainyard.awswire.reading import read
 from trainyard.doors.sagemaker.jobs import Members, ServiceOf
-from trainyard.doors.sagemaker.reading import read
 from trainyard.doors.sagemaker.requests import AddTags, DeleteTags, ListTags
 from trainyard.model.arn import training_job_name
 from trainyard.model.errors import ResourceNotFound, ValidationRefused
