@@ -25,7 +25,7 @@ _ABSENT = "ResourceNotFoundException"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which lines: of one stream or all, not older than `since` (epoch seconds), only the last `tail`, before a page."""
+    """Which lines: of one stream or all, from `since` (epoch seconds) on, only the last `tail`, before a page."""
 
     stream: str | None = None
     since: float | None = None

@@ -21,6 +21,7 @@ from trainyard.doors.aws.front import Door, Front, signer
 from trainyard.doors.aws.identity import Identities
 from trainyard.doors.ecr.door import ecr_door
 from trainyard.doors.iam import door as iam
+from trainyard.doors.logs.door import logs_door
 from trainyard.doors.sagemaker.door import sagemaker_door
 from trainyard.doors.sts.door import Assuming, sts_door
 from trainyard.kit import atomic
@@ -89,8 +90,10 @@ def doors_of(session: Session, sessions: Sessions) -> dict[str, Door]:
         arn_of=roles.arn_of, knows=roles.knows, allows=Permissions(roles, session.objects).allows,
         since=lambda: session.home.settings.stat().st_mtime,
     )  # fmt: skip
+    service_of = lru_cache(maxsize=_TENANTS)(session.service_of)
     return {
-        "sagemaker": sagemaker_door(lru_cache(maxsize=_TENANTS)(session.service_of), now),
+        "sagemaker": sagemaker_door(service_of, now),
+        "logs": logs_door(service_of),
         "sts": sts_door(Assuming(sessions, roles.knows)),
         "iam": iam.iam_door(known),
         "ecr": ecr_door(now, password),
