@@ -23,6 +23,7 @@ from trainyard.doors.aws.front import Door, Front
 from trainyard.doors.aws.identity import Identities
 from trainyard.doors.ecr.door import ecr_door
 from trainyard.doors.iam.door import Question, Roles, iam_door
+from trainyard.doors.logs.door import logs_door
 from trainyard.doors.sagemaker.door import sagemaker_door
 from trainyard.doors.sts.door import Assuming, sts_door
 from trainyard.kit.clock import SystemClock
@@ -107,6 +108,7 @@ def _front(service: TrainingService, keys: dict[str, Key], *, verifies: bool) ->
     sessions = Sessions(SEALS, clock.now)
     doors: dict[str, Door] = {
         "sagemaker": sagemaker_door(service_of, clock.now),
+        "logs": logs_door(service_of),
         "sts": sts_door(Assuming(sessions, lambda role: not role.endswith("/nobody"))),
         "iam": iam_door(_roles()),
         "ecr": ecr_door(clock.now, lambda call, _until: f"password of {call.scope.account}"),

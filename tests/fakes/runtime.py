@@ -58,6 +58,7 @@ class FakeRuntime:
     launches: list[RunKey] = field(default_factory=list)
     released: set[RunKey] = field(default_factory=set)
     blind: bool = False
+    first_looks: dict[RunKey, float] = field(default_factory=dict)
 
     def live(self, job_uid: str) -> int:
         """How many of a job's attempts are under way."""
@@ -125,8 +126,8 @@ class FakeRuntime:
         return Chunk(offset=offset, data=data, next_offset=offset + len(data), complete=over)
 
     async def marks(self, key: RunKey, stream: Stream) -> Sequence[Mark]:
-        """Everything was written now."""
-        return [Mark(len(self.output[key]), self.clock.now())]
+        """Everything was written when somebody first looked."""
+        return [Mark(len(self.output[key]), self.first_looks.setdefault(key, self.clock.now()))]
 
     async def capacity(self) -> Resources:
         """All the room."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.aws_server import AwsServer, an_aws_server
 from tests.conformance.test_botocore_model import KINDS, their_constraint
 
+from trainyard.doors.logs import requests as logs
 from trainyard.doors.sagemaker import requests
 from trainyard.model.members import Shape, members_of
 from trainyard.model.shapes import Structure
@@ -29,6 +30,10 @@ OPERATIONS = {
     ("sagemaker", "DeleteTags"): requests.DeleteTags,
     ("sagemaker", "Search"): requests.Search,
     ("sagemaker-metrics", "BatchPutMetrics"): requests.BatchPutMetrics,
+    ("logs", "DescribeLogGroups"): logs.DescribeLogGroups,
+    ("logs", "DescribeLogStreams"): logs.DescribeLogStreams,
+    ("logs", "GetLogEvents"): logs.GetLogEvents,
+    ("logs", "FilterLogEvents"): logs.FilterLogEvents,
 }
 
 
@@ -100,7 +105,7 @@ def value_of(shape: Any, depth: int = 0) -> st.SearchStrategy[Any]:
 def _sound(shape: Any, depth: int) -> st.SearchStrategy[Any]:
     kind = shape.type_name
     if kind == "string":
-        known = [*(shape.enum or ()), "job", "a-1", "s3://b/p", "arn:aws:iam::123456789012:role/x", ARN, "x" * 300]
+        known = [*(shape.enum or ()), "job", "a-1", "s3://b/p", ROLE, ARN, "x" * 300, *OF_LOGS]
         return st.sampled_from(known) | st.text(max_size=10)
     if kind in NUMBERS:
         return st.sampled_from([0, 1, -1, 2, 100, 2**31, 2**63, 10**40, 1.5, 1e308]) | st.integers(0, 200)
@@ -123,27 +128,33 @@ def _members(shape: Any, depth: int) -> st.SearchStrategy[Any]:
     return few.flatmap(lambda names: st.fixed_dictionaries({**required, **{name: optional[name] for name in names}}))
 
 
+ROLE = "arn:aws:iam::123456789012:role/x"
+OF_LOGS = ("/aws/sagemaker/TrainingJobs", "job/algo-1-1", '?a "')
 ARN = "arn:aws:sagemaker:us-west-2:123456789012:training-job/job"
 CALLS = [
-    *(name for service, name in OPERATIONS if service == "sagemaker"),
-    "CreateTrainingJob",
-    "UpdateTrainingJob",
+    *(known for known in OPERATIONS if known[0] in ("sagemaker", "logs")),
+    ("sagemaker", "CreateTrainingJob"),
+    ("sagemaker", "UpdateTrainingJob"),
 ]
+TARGETS = {"sagemaker": "SageMaker", "logs": "Logs_20140328"}
 
 
-@pytest.mark.parametrize("operation", CALLS)
+@pytest.mark.parametrize(("service", "operation"), CALLS)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_nothing_that_a_client_sends_is_a_fault_of_ours(server: AwsServer, operation: str, data: Any) -> None:
-    document = data.draw(request_of("sagemaker", operation))
+def test_nothing_that_a_client_sends_is_a_fault_of_ours(
+    server: AwsServer, service: str, operation: str, data: Any
+) -> None:
+    document = data.draw(request_of(service, operation))
     body = json.dumps(document).encode()
-    headers = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": "application/x-amz-json-1.1"}
+    headers = {"X-Amz-Target": f"{TARGETS[service]}.{operation}", "Content-Type": "application/x-amz-json-1.1"}
     status, told, answer = server.send("POST", "/", body, headers)
     assert status in (200, 400), (document, answer)
     assert told["x-amzn-requestid"]
     if status == 400:
         assert json.loads(answer)["__type"] in {
             "ValidationException", "SerializationException", "ResourceInUse", "ResourceLimitExceeded",
+            "InvalidParameterException", "ResourceNotFoundException",
         }  # fmt: skip
 
 

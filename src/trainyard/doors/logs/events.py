@@ -33,16 +33,20 @@ class Events:
         if stream.name not in await streams_of(service, stream.job):
             raise no_stream()
         limit = request.limit or LARGEST_PAGE
-        token = request.next_token
-        direction, place = (
-            (FORWARD if request.start_from_head else BACKWARD, None) if token is None else event_place(token)
-        )
+        direction, place = _begin(request)
         page = await (stream.onwards if direction == FORWARD else stream.backwards)(place, limit)
         return {
             "events": [told(event) for event in page.items],
             "nextForwardToken": event_token(FORWARD, page.token or ""),
             "nextBackwardToken": event_token(BACKWARD, page.before or ""),
         }
+
+
+def _begin(request: GetLogEvents) -> tuple[str, str | None]:
+    """Which way, and from where: without a token from the head if so asked, else from the tail."""
+    if request.next_token is not None:
+        return event_place(request.next_token)
+    return (FORWARD if request.start_from_head else BACKWARD), None
 
 
 class _Stream:

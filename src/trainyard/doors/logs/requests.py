@@ -20,7 +20,7 @@ class DescribeLogGroups(Structure):
     """Which groups."""
 
     account_identifiers: (
-        Annotated[tuple[Annotated[str, Text(min=12, max=12, pattern=r"\d{12}")], ...], Items(min=0, max=20)] | None
+        Annotated[tuple[Annotated[str, Text(min=12, max=12, pattern=r"^\d{12}$")], ...], Items(min=0, max=20)] | None
     ) = Field(None, alias="accountIdentifiers")
     log_group_name_prefix: Annotated[str, _GROUP] | None = Field(None, alias="logGroupNamePrefix")
     log_group_name_pattern: Annotated[str, _GROUP_PATTERN] | None = Field(None, alias="logGroupNamePattern")

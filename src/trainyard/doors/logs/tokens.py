@@ -20,12 +20,16 @@ def packed(place: Mapping[str, str]) -> str:
 def unpacked(token: str) -> dict[str, str]:
     """The texts of a token. Raises Refusal."""
     try:
-        place = json.loads(base64.urlsafe_b64decode(token.encode()))
+        place = json.loads(_decoded(token))
     except (ValueError, binascii.Error, RecursionError):
         place = None
     if not isinstance(place, dict) or not all(isinstance(value, str) for value in place.values()):
         raise invalid("The specified nextToken is invalid.")
     return place
+
+
+def _decoded(text: str) -> bytes:
+    return base64.b64decode(text.encode(), altchars=b"-_", validate=True)
 
 
 def event_token(direction: str, place: str) -> str:
@@ -38,7 +42,7 @@ def event_place(token: str) -> tuple[str, str]:
     direction, text = token[:2], token[2:]
     if direction in (FORWARD, BACKWARD):
         try:
-            return direction, base64.urlsafe_b64decode(text.encode()).decode()
+            return direction, _decoded(text).decode()
         except ValueError:
             pass
     raise invalid("The specified nextToken is invalid.")
