@@ -21,15 +21,20 @@ from pathlib import Path
 import psutil
 
 from common import head, row, scratch
+from trainyard.kit.garbage import collected_rarely
 
 SMALL = 4096
 SECONDS = int(os.environ.get("BENCH_SECONDS", "5"))  # of each flood of small requests
 LARGE = int(os.environ.get("BENCH_MIB", "1024"))  # MiB
 KEYS = int(os.environ.get("BENCH_KEYS", "100000"))
-CLAIM = (  # moto gives objects to those who say who they are, and believes them
-    "Authorization: AWS4-HMAC-SHA256 Credential=000000000000/20300101/us-east-1/s3/aws4_request, "
-    "SignedHeaders=host, Signature=0"
+# moto gives objects to those who say who they are, and believes them; so do we, on loopback.
+_SCOPE = "000000000000/20300101/us-east-1/s3/aws4_request"
+CLAIM = (
+    f"Authorization: AWS4-HMAC-SHA256 Credential={_SCOPE}, SignedHeaders=host, Signature=0",
+    "X-Amz-Date: 20300101T000000Z",
 )
+KEY, SECRET = "AKIABENCHMARK", "benchmark"
+SETTINGS = f'[keys."{KEY}"]\nsecret = "{SECRET}"\n'
 PUTS = """
 local number = 0
 local seed = "%s"
@@ -41,21 +46,20 @@ end
 """
 
 
-def serve(folder: str, port: str) -> None:
-    """Our door alone, as `trainyard serve` has it behind its front."""
-    import uvicorn
+def serve(home: str, port: str) -> None:
+    """The AWS doors of a home that nobody leads."""
+    import asyncio
 
-    from trainyard.doors.s3.app import S3Door
-    from trainyard.doors.s3.world import World
-    from trainyard.kit.clock import SystemClock
-    from trainyard.objects.embedded.store import EmbeddedStore
+    from trainyard.wiring.aws import aws_serving
+    from trainyard.wiring.listeners import AwsListener
+    from trainyard.wiring.session import open_session
 
-    clock = SystemClock()
-    world = World(
-        store=EmbeddedStore(Path(folder), clock), now=clock.now, new_id=lambda: str(uuid.uuid4()),
-        account="000000000000", region="us-east-1",
-    )  # fmt: skip
-    uvicorn.run(S3Door(world), host="127.0.0.1", port=int(port), log_level="warning", access_log=False, lifespan="off")
+    async def answer() -> None:
+        async with open_session(home) as session, aws_serving(session, AwsListener(port=int(port))):
+            await asyncio.Event().wait()
+
+    with collected_rarely():
+        asyncio.run(answer())
 
 
 @contextmanager
@@ -78,11 +82,32 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def curl(*arguments: str) -> float:
+def signed(method: str, url: str) -> Sequence[str]:
+    """The headers of a request that our server verifies."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    class Signing(S3SigV4Auth):
+        """Of everything but the payload, as over TLS."""
+
+        def payload(self, request: AWSRequest) -> str:  # noqa: ARG002 - as its parent has it
+            return "UNSIGNED-PAYLOAD"
+
+    request = AWSRequest(method, url)
+    Signing(Credentials(KEY, SECRET), "s3", "us-east-1").add_auth(request)
+    return [f"{name}: {value}" for name, value in request.headers.items()]
+
+
+def _given(headers: Sequence[str]) -> list[str]:
+    return [word for header in headers for word in ("-H", header)]
+
+
+def curl(*arguments: str, headers: Sequence[str] = CLAIM) -> float:
     """Bytes a second of one transfer."""
     told = "%{http_code} %{speed_upload} %{speed_download}"
     done = subprocess.run(
-        ["curl", "-sS", "-H", CLAIM, "-o", os.devnull, "-w", told, *arguments],
+        ["curl", "-sS", *_given(headers), "-o", os.devnull, "-w", told, *arguments],
         check=True,
         capture_output=True,
         text=True,
@@ -92,10 +117,10 @@ def curl(*arguments: str) -> float:
     return max(float(up), float(down))
 
 
-def wrk(url: str, connections: int, script: Path | None = None) -> float:
+def wrk(url: str, connections: int, script: Path | None = None, headers: Sequence[str] = CLAIM) -> float:
     """Requests a second."""
     more = [] if script is None else ["-s", str(script)]
-    argv = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}", "--timeout", "60", "-H", CLAIM, *more, url]
+    argv = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}", "--timeout", "60", *_given(headers), *more, url]
     told = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     assert "Non-2xx" not in told, told
     return float(told.split("Requests/sec:")[1].split()[0])
@@ -119,6 +144,17 @@ def measured(base: str, server: psutil.Process, folder: Path) -> dict[str, float
     found["put small, one"] = wrk(base, 1, puts)
     found["put small, 16"] = wrk(base, 16, puts)
     return found
+
+
+def verifying(base: str, folder: Path) -> str:
+    """What becomes of the figures where signatures are verified."""
+    curl("-X", "PUT", f"{base}/signed", headers=signed("PUT", f"{base}/signed"))
+    large, one = f"{base}/signed/large", f"{base}/signed/one"
+    put = curl("-H", "Expect:", "-T", str(folder / "large"), large, headers=signed("PUT", large)) / 1e6
+    get = curl(large, headers=signed("GET", large)) / 1e6
+    curl("-T", str(folder / "small"), one, headers=signed("PUT", one))
+    small = wrk(one, 16, headers=signed("GET", one))
+    return f"PUT {put:.0f} MB/s, GET {get:.0f} MB/s, GET of 4 KiB {small:.0f} per s"
 
 
 def listed(base: str, marker: str, times: int = 5) -> float:
@@ -212,12 +248,17 @@ def main() -> None:
                 file.write(piece)
         disk = bare(folder)
         port = free_port()
-        store = folder / "store"
-        with running(sys.executable, __file__, str(store), str(port), port=port) as server:
-            ours = measured(f"http://127.0.0.1:{port}", server, folder)
-            filled(store)
+        home = folder / "home"
+        home.mkdir(mode=0o700)
+        (home / "trainyard.toml").write_text(SETTINGS)
+        with running(sys.executable, __file__, str(home), str(port), port=port) as server:
+            base = f"http://127.0.0.1:{port}"
+            ours = measured(base, server, folder)
+            verified = verifying(base, folder)
+            filled(home / "s3")
             pages = [listed(f"http://127.0.0.1:{port}", f"flat/{place:06}") for place in (0, KEYS // 2, KEYS - 1001)]
         shown("files", ours, disk)
+        print(f"each request signed and verified: {verified}")
         print(f"a page of 1,000 of {KEYS:,} keys: first, middle, last: {', '.join(f'{one:.1f}' for one in pages)} ms")
         for name, argv in others():
             port = free_port()

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from itertools import product
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -151,12 +152,13 @@ def verify(request: RawRequest, claim: Claim, secret: str, now: float, body_hash
     """
     _check_scope(claim)
     check_time(claim, now)
-    _check_headers(request, claim)
+    headers = _given(request)
+    _check_headers(headers, claim)
     payload = _payload(claim, body_hash)
     signing_key = _signing_key(secret, claim.scope)
     given = claim.signature.encode()
     true = False
-    for canonical in _canonical_requests(request, claim, payload):
+    for canonical in _canonical_requests(request, headers, claim, payload):
         text = "\n".join((ALGORITHM, claim.timestamp, str(claim.scope), sha256(canonical).hexdigest()))
         true |= hmac.compare_digest(_mac(signing_key, text).hex().encode(), given)
     if not true:
@@ -266,8 +268,9 @@ def _scope(credential: str) -> CredentialScope:
     return CredentialScope(*parts[:4])
 
 
+@lru_cache(maxsize=64)
 def _time(text: str) -> tuple[str, float]:
-    """A time of signing as it is signed, and in seconds since the epoch."""
+    """A time of signing as it is signed, and in seconds since the epoch; many are signed in one second."""
     try:
         if re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", text):
             return text, datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
@@ -309,16 +312,23 @@ def _check_scope(claim: Claim) -> None:
         )
 
 
-def _check_headers(request: RawRequest, claim: Claim) -> None:
+def _given(request: RawRequest) -> Mapping[str, Sequence[bytes]]:
+    """The values of each header."""
+    given: dict[str, list[bytes]] = {}
+    for name, value in request.headers:
+        given.setdefault(name.decode("latin-1"), []).append(value)
+    return given
+
+
+def _check_headers(given: Mapping[str, Sequence[bytes]], claim: Claim) -> None:
     """The host, and all headers with a meaning of AWS's, must be signed, or they could be changed on the way."""
-    given = {name.decode("latin-1") for name, _ in request.headers}
     bound = {"host"} | {name for name in given if name.startswith("x-amz-")}
     unsigned = sorted(bound - set(claim.signed_headers))
     if unsigned:
         raise SignatureRefused(
             Fault.HEADERS, f"There were headers present in the request which were not signed: {', '.join(unsigned)}"
         )
-    absent = sorted(set(claim.signed_headers) - given)
+    absent = sorted(set(claim.signed_headers) - given.keys())
     if absent:
         raise SignatureRefused(Fault.HEADERS, f"Signed headers are missing from the request: {', '.join(absent)}")
 
@@ -335,7 +345,9 @@ def _payload(claim: Claim, body_hash: str | None) -> str:
     return signed
 
 
-def _canonical_requests(request: RawRequest, claim: Claim, payload: str) -> Iterator[bytes]:
+def _canonical_requests(
+    request: RawRequest, given: Mapping[str, Sequence[bytes]], claim: Claim, payload: str
+) -> Iterator[bytes]:
     """What may have been signed: the target as it was sent, and as the rules would have written it.
 
     Clients that leave a character plain on the wire and escape it in what they sign are common; both texts name the
@@ -343,7 +355,7 @@ def _canonical_requests(request: RawRequest, claim: Claim, payload: str) -> Iter
     """
     names = ";".join(claim.signed_headers).encode("latin-1", "replace")
     headers = b"".join(
-        name.encode("latin-1", "replace") + b":" + _header_text(request, name) + b"\n" for name in claim.signed_headers
+        name.encode("latin-1", "replace") + b":" + _header_text(given[name]) + b"\n" for name in claim.signed_headers
     )
     targets = product(_canonical_paths(request.path, claim.scope.service), _canonical_queries(request.query))
     for path, query in targets:
@@ -390,9 +402,9 @@ def _pairs(query: bytes) -> Iterator[tuple[bytes, bytes]]:
             yield name, value
 
 
-def _header_text(request: RawRequest, name: str) -> bytes:
+def _header_text(values: Sequence[bytes]) -> bytes:
     """A header's values as they are signed: trimmed, runs of blanks made one, joined by commas."""
-    return b",".join(b" ".join(value.split()) for key, value in request.headers if key.decode("latin-1") == name)
+    return b",".join(b" ".join(value.split()) for value in values)
 
 
 def _only(request: RawRequest, name: bytes) -> str | None:
@@ -415,7 +427,9 @@ def _escaped(plain: bytes, safe: str = "") -> bytes:
     return quote_from_bytes(plain, safe=safe + _UNRESERVED).encode()
 
 
+@lru_cache(maxsize=256)
 def _signing_key(secret: str, scope: CredentialScope) -> bytes:
+    """The key of one day, region and service."""
     key = f"AWS4{secret}".encode()
     for part in (scope.date, scope.region, scope.service, TERMINATOR):
         key = _mac(key, part)

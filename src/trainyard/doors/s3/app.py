@@ -79,7 +79,8 @@ class S3Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         call: Call | None = scope.get("aws")
-        payload = Payload(receive, requests.headers_of(scope), None if call is None else call.seed)
+        seed = None if call is None else call.seed
+        payload = Payload(receive, requests.headers_of(scope), seed, scope.get("state", {}))
         request_id = self._world.new_id() if call is None else call.request_id
         try:
             answer = await self._answer(scope, payload, request_id)

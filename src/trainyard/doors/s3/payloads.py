@@ -10,9 +10,12 @@ import base64
 import binascii
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
+from trainyard.access.guard import WHOLE
 from trainyard.awswire.chunked import ChunkedDecoder, ChunkRefused, ChunkSignatures
 from trainyard.awswire.sigv4 import STREAMING, STREAMING_TRAILER, STREAMING_UNSIGNED_TRAILER, Seed
 from trainyard.doors.s3.errors import Refused
@@ -51,11 +54,19 @@ class Payload:
     """The body of one request.
 
     headers    : its headers, names in lower case.
-    signatures : those of its chunks go on from this one; None where nobody judges them.
+    seed    : what the signatures of its chunks go on from; None where nobody judges them.
+    state   : what the protocol says of the request meanwhile.
     """
 
-    def __init__(self, receive: Receive, headers: Mapping[str, str], seed: Seed | None = None) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        headers: Mapping[str, str],
+        seed: Seed | None = None,
+        state: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._receive = receive
+        self._state = state
         self._seed = seed
         self._begun = self._ended = False
         self.headers = headers
@@ -173,18 +184,21 @@ class Payload:
 
     async def _next(self) -> bytes:
         self._begun = True
-        try:
-            async with asyncio.timeout(PATIENCE):
-                message = await self._receive()
-        except TimeoutError as error:
-            self._ended = True
-            raise Refused("RequestTimeout") from error
+        message = await (self._receive() if WHOLE in self._state else self._arriving())
         if message["type"] == "http.disconnect":
             self._ended = True
             raise Disconnected
         self._ended = not message.get("more_body", False)
         body: bytes = message.get("body", b"")
         return body
+
+    async def _arriving(self) -> Message:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._receive()
+        except TimeoutError as error:
+            self._ended = True
+            raise Refused("RequestTimeout") from error
 
     def _expected_size(self) -> int:
         name = "x-amz-decoded-content-length" if self.word in _STREAMING else "content-length"

@@ -37,10 +37,11 @@ def add(connection: sqlite3.Connection, extents: Iterable[Extent]) -> int:
     return content
 
 
-def of(connection: sqlite3.Connection, content: int) -> list[Extent]:
-    """Those of a content; none where it has gone."""
+def of(connection: sqlite3.Connection, content: int, most: int = -1) -> list[Extent]:
+    """Those of a content, the first `most` of them (-1: all); none where it has gone."""
     rows = connection.execute(
-        "SELECT part, blob, body, start, size, cipher FROM extents WHERE content = ? ORDER BY place", (content,)
+        "SELECT part, blob, body, start, size, cipher FROM extents WHERE content = ? ORDER BY place LIMIT ?",
+        (content, most),
     )
     return [
         Extent(part=part, blob=blob, body=body, start=start, size=size, cipher=cipher)

@@ -45,6 +45,7 @@ from trainyard.ports.clock import Clock
 T = TypeVar("T")
 
 _THREADS = 8  # for files; the index has its own
+_FEW = 32  # extents of an object that are read without a hop to a thread
 _MIGRATIONS = file.migrations_of("trainyard.objects.embedded")
 
 
@@ -77,7 +78,7 @@ class EmbeddedStore:
 
     async def bucket(self, name: str) -> Bucket:
         """One."""
-        return await self._index.read(lambda c: bucket_of(bucket_row(c, name)))
+        return await self._index.glance(lambda c: bucket_of(bucket_row(c, name)))
 
     async def create_bucket(self, bucket: Bucket) -> None:
         """Make one."""
@@ -124,11 +125,13 @@ class EmbeddedStore:
 
     async def head(self, bucket: str, key: str, version: str | None = None) -> Version:
         """One version."""
-        return await self._index.read(lambda c: version_of(versions.find(c, bucket, key, version)))
+        return await self._index.glance(lambda c: version_of(versions.find(c, bucket, key, version)))
 
     async def open(self, bucket: str, key: str, version: str | None = None) -> EmbeddedReading:
         """One version, to be read."""
-        found, content = await self._index.read(lambda c: _found_at_once(c, bucket, key, version))
+        found, content = await self._index.glance(lambda c: _found_at_once(c, bucket, key, version, most=_FEW + 1))
+        if len(content) > _FEW:
+            found, content = await self._index.read(lambda c: _found_at_once(c, bucket, key, version))
         return EmbeddedReading(self._blobs, self._pool, self._ciphers, found, content)
 
     @asynccontextmanager
@@ -306,22 +309,22 @@ class EmbeddedStore:
 
 
 def _found_at_once(
-    connection: sqlite3.Connection, bucket: str, key: str, version: str | None
+    connection: sqlite3.Connection, bucket: str, key: str, version: str | None, most: int = -1
 ) -> tuple[Version, Sequence[extents.Extent]]:
     """The same, of one moment, where no transaction is open."""
     connection.execute("BEGIN")
     try:
-        return _found(connection, bucket, key, version)
+        return _found(connection, bucket, key, version, most)
     finally:
         connection.execute("COMMIT")
 
 
 def _found(
-    connection: sqlite3.Connection, bucket: str, key: str, version: str | None
+    connection: sqlite3.Connection, bucket: str, key: str, version: str | None, most: int = -1
 ) -> tuple[Version, Sequence[extents.Extent]]:
-    """A version and where its bytes are."""
+    """A version and where its bytes are; of its extents the first `most`."""
     row = versions.find(connection, bucket, key, version)
-    return version_of(row), [] if row["content"] is None else extents.of(connection, row["content"])
+    return version_of(row), [] if row["content"] is None else extents.of(connection, row["content"], most)
 
 
 def _set_bucket(connection: sqlite3.Connection, name: str, column: str, value: str) -> None:
