@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 from trainyard.lifecycle.paging import Order, Place, place_in, place_of, token_of
@@ -13,6 +14,7 @@ from trainyard.stores.sqlite.database import Database
 
 # Of unfinished jobs alone, which are few: it stands in the record.
 _UNOBSERVED = "CASE WHEN unfinished = 1 THEN json_extract(record, '$.unobserved.since') END AS unobserved_since"
+_SPECIAL = re.compile(r"[%_\\]")
 _COLUMNS = {"Name": "name", "CreationTime": "created_at", "LastModifiedTime": "modified_at", "Status": "status"}
 _SUMMARY = (
     "name, account, region, status, secondary, created_at, modified_at, ended_at, failure_reason, instance, image, "
@@ -49,17 +51,20 @@ def ordered(
     column, way = _COLUMNS[order.by], "DESC" if order.descending else "ASC"
     where, values = ["account = ?", "region = ?"], [scope.account, scope.region]
     bound: list[object] = [*values]
+    by_name = column == "name"  # a second time it would keep SQLite from the index that has the names of one status
     if after is not None:
-        where.append(f"({column}, name) {'<' if order.descending else '>'} (?, ?)")
-        bound += after
+        behind = "<" if order.descending else ">"
+        where.append(f"name {behind} ?" if by_name else f"({column}, name) {behind} (?, ?)")
+        bound += after[1:] if by_name else after
     where += conditions
-    sql = f"SELECT {columns} FROM jobs WHERE {' AND '.join(where)} ORDER BY {column} {way}, name {way} LIMIT ?"  # noqa: S608 - our own words
+    keys = f"name {way}" if by_name else f"{column} {way}, name {way}"
+    sql = f"SELECT {columns} FROM jobs WHERE {' AND '.join(where)} ORDER BY {keys} LIMIT ?"  # noqa: S608 - our own words
     return sql, bound
 
 
 def _filters(query: ListQuery) -> tuple[list[str], list[object]]:
     filters: list[tuple[str, object]] = [
-        ("instr(lower(name), lower(?)) > 0", query.name_contains),
+        ("name LIKE ? ESCAPE '\\'", None if query.name_contains is None else _somewhere(query.name_contains)),
         ("status = ?", str(query.status) if query.status else None),
         ("created_at > ?", query.created_after),
         ("created_at < ?", query.created_before),
@@ -68,6 +73,15 @@ def _filters(query: ListQuery) -> tuple[list[str], list[object]]:
     ]
     given = [(condition, value) for condition, value in filters if value is not None]
     return [condition for condition, _ in given], [value for _, value in given]
+
+
+def _somewhere(text: str) -> str:
+    """What is LIKE a name that holds a text, in whatever case; twice as fast as to look for it in lower case."""
+    return f"%{_SPECIAL.sub(_escaped, text)}%"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
 
 
 def _summary(row: sqlite3.Row) -> JobSummary:
