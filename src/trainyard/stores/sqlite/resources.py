@@ -50,7 +50,7 @@ class SqliteResourceStore:
 
     async def revision(self) -> int:
         """The newest write's revision."""
-        return await self._database.read(_newest)
+        return await self._database.glance(_newest)
 
     async def create(self, key: ResourceKey, body: Body) -> Entry:
         """Store a new object."""

@@ -123,10 +123,12 @@ class SqliteJobStore:
 
     async def revision(self) -> int:
         """The newest change's revision."""
-        return await self._database.read(_revision)
+        return await self._database.glance(_revision)
 
     async def news(self, since: int) -> Sequence[Change]:
         """Changes after a revision, as far as there are any."""
+        if await self.revision() <= since:  # as most who ask are told: it costs them no hop
+            return []
         return await self._database.read(lambda connection: _changes(connection, since))
 
     async def changes(self, since: int) -> AsyncIterator[Change]:
