@@ -152,7 +152,8 @@ class Front:
             return self._let_in_presigned(call, arrival.presigned)
         claim = arrival.claim
         if claim is None:
-            return replace(call, scope=self.identities.of(None).scope)
+            scope = self.identities.of(None).scope
+            return call if scope == call.scope else replace(call, scope=scope)
         identity = self.identities.of(claim.scope, claim.session)
         key = identity.key
         if key is not None:
