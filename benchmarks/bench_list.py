@@ -1,14 +1,19 @@
-"""Pages of 100,000 jobs: by keyset, as the store does it, beside OFFSET; and `trainyard list` as a command."""
+"""Pages of 100,000 jobs: by keyset beside OFFSET, ListTrainingJobs in the server, and `trainyard list` as a command."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import sqlite3
 import sys
 import time
 from pathlib import Path
 
 from common import TRAINYARD, command, head, quantile, row, scratch, session, spec, timed
+from trainyard.awswire.calls import Call
+from trainyard.awswire.sigv4 import RawRequest
+from trainyard.doors.sagemaker.door import sagemaker_door
 from trainyard.model.job import ListQuery
 from trainyard.model.keys import Scope
 from trainyard.stores.sqlite.database import Database
@@ -76,6 +81,39 @@ async def walked(home: Path) -> tuple[list[float], list[float]]:
     return first, pages
 
 
+PAGES: dict[str, dict[str, object]] = {
+    "newest first": {}, "by name": {"SortBy": "Name"}, "by status": {"SortBy": "Status"},
+    "of a status that all have": {"StatusEquals": "Completed"},
+    "of a status that none has": {"StatusEquals": "Failed"},
+    "of a status that none has, by name": {"StatusEquals": "Failed", "SortBy": "Name"},
+    "changed since, none": {"LastModifiedTimeAfter": 4e9},
+    "names that hold 99999": {"NameContains": "99999"},
+    "names that hold what none does": {"NameContains": "zzz"},
+}  # fmt: skip
+
+
+async def answered(home: Path) -> dict[str, list[float]]:
+    """Seconds of ListTrainingJobs in the server, from the request's bytes to the answer's."""
+    found: dict[str, list[float]] = {}
+    async with session(home) as opened:
+        door = sagemaker_door(opened.service_of, time.time)
+        target = [(b"x-amz-target", b"SageMaker.ListTrainingJobs")]
+        call = Call(
+            service="sagemaker", scope=Scope(*SCOPE), request=RawRequest("POST", b"/", b"", target), request_id="r"
+        )
+
+        async def asked(**members: object) -> float:
+            body = json.dumps({"MaxResults": PAGE, **members}).encode()
+            begin = time.perf_counter()
+            answer = await door.answer(call, body)
+            assert answer.status == 200, answer.body
+            return time.perf_counter() - begin
+
+        for name, members in PAGES.items():
+            found[name] = [await asked(**members) for _ in range(30)]
+    return found
+
+
 def main() -> None:
     with scratch() as folder:
         home = folder / "home"
@@ -91,6 +129,9 @@ def main() -> None:
         row("first page in the store, p50", quantile(first, 0.5) * 1e3, quantile(shallow, 0.5) * 1e3, "ms")
         row("first page in the store, p99", quantile(first, 0.99) * 1e3, quantile(shallow, 0.99) * 1e3, "ms")
         row("last of 1,000 pages, p50", quantile(pages[-20:], 0.5) * 1e3, quantile(deep, 0.5) * 1e3, "ms")
+        print(f"ListTrainingJobs in the server, p50, load average {os.getloadavg()[0]:.1f}")
+        for name, seconds in asyncio.run(answered(home)).items():
+            print(f"  {name:<40} {quantile(seconds, 0.5) * 1e3:8.2f} ms")
         head("trainyard", "python script")
         ours = timed(lambda: command(home, TRAINYARD, "list"), 10)
         theirs = timed(lambda: command(home, sys.executable, "-c", SCRIPT, str(home / "jobs.db")), 10)

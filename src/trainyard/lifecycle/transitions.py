@@ -33,6 +33,12 @@ _STATUS_OF = {
 }
 
 
+def beginning(at: float) -> tuple[Transition, ...]:
+    """The history of a job that is accepted at `at`: it is Starting from then on."""
+    status = SecondaryStatus.STARTING
+    return (Transition(status=status, start=at, end=None, message=MESSAGES[status]),)
+
+
 def enter(record: JobRecord, status: SecondaryStatus, at: float, message: str | None = None) -> JobRecord:
     """The record in its next secondary status from `at` on; times never run backwards.
 

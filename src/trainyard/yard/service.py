@@ -15,7 +15,7 @@ from trainyard.lifecycle.admission import objections
 from trainyard.lifecycle.describing import description_of
 from trainyard.lifecycle.querying import check_list
 from trainyard.lifecycle.stopping import GRACE
-from trainyard.lifecycle.transitions import enter
+from trainyard.lifecycle.transitions import beginning
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.errors import (
     InvalidJob,
@@ -32,7 +32,6 @@ from trainyard.model.observation import Progress, Seen, StopCause
 from trainyard.model.problems import Severity
 from trainyard.model.record import JobRecord
 from trainyard.model.spec import TrainingJobSpec
-from trainyard.model.status import SecondaryStatus
 from trainyard.model.update import TrainingJobUpdate
 from trainyard.yard.engine import Yard
 from trainyard.yard.logs import JobLogs, Span
@@ -89,13 +88,14 @@ class YardService:
         key = self._key(spec.training_job_name)
         placement = await self._preflight.place_of(spec)
         now = self._yard.clock.now()
-        blank = JobRecord(
+        new = JobRecord(
             key=key, uid=self._new_uid(), spec=spec, placement=placement, created_at=now, modified_at=now,
             tags=tuple((tag.key, tag.value) for tag in spec.tags or ()), notices=placement.notices,
+            transitions=beginning(now),
         )  # fmt: skip
         accepted = JobEvent(at=now, reason="Accepted", message=f"The job was accepted: {placement.image}.")
         notices = [JobEvent(at=now, reason="Notice", message=text, warning=True) for text in placement.notices]
-        stored = await self._yard.jobs.create(enter(blank, SecondaryStatus.STARTING, now), events=[accepted, *notices])
+        stored = await self._yard.jobs.create(new, events=[accepted, *notices])
         self._poke(stored.uid)
         return stored
 

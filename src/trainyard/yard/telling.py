@@ -7,7 +7,7 @@ from trainyard.lifecycle.describing import description_of
 from trainyard.model.description import TrainingJobDescription
 from trainyard.model.record import JobRecord
 
-_KEPT = 2 * 1024 * 1024  # bytes of descriptions as they are answered; in memory each is several times that
+_KEPT = 1024 * 1024  # bytes of descriptions as they are answered; in memory each is several times that
 
 
 class Descriptions:

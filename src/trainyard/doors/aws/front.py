@@ -120,7 +120,7 @@ class Front:
         arrival: _Arrival = scope["aws"]
         call = self._call(arrival, body)
         try:
-            call = self._let_in(call, arrival, sha256(body).hexdigest())
+            call = self._let_in(call, arrival, body)
             answer = await self._answer(call, _unpacked(call.request, body))
         except (SignatureRefused, Refusal) as error:
             answer = self._refused(call, error)
@@ -144,8 +144,8 @@ class Front:
             service = routing.service_of_form(body)
         return Call(service=service, scope=self.identities.home, request=arrival.request, request_id=self.new_id())
 
-    def _let_in(self, call: Call, arrival: _Arrival, body_hash: str | None = None) -> Call:
-        """The call with its caller. Raises SignatureRefused."""
+    def _let_in(self, call: Call, arrival: _Arrival, body: bytes | None = None) -> Call:
+        """The call with its caller; the body is None where whoever reads it judges it. Raises SignatureRefused."""
         if arrival.fault is not None:
             raise arrival.fault
         if arrival.presigned is not None:
@@ -157,6 +157,7 @@ class Front:
         identity = self.identities.of(claim.scope, claim.session)
         key = identity.key
         if key is not None:
+            body_hash = None if body is None else sha256(body).hexdigest()
             seed = verify(call.request, claim, key.secret, self.now(), body_hash)
             known = _known(replace(call, seed=seed), key)
         else:

@@ -41,7 +41,7 @@ _ABSENT: dict[str, Any] = {
 }
 
 
-_KEPT = 2 * 1024 * 1024  # characters of records' texts; what they decode to is several times that
+_KEPT = 1024 * 1024  # characters of records' texts; what they decode to is several times that
 
 
 class Records:
