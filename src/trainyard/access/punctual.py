@@ -8,9 +8,11 @@ would keep its connection for ever, and one that sends a header without an end w
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from trainyard.access.gathering import Gathering
 from trainyard.access.guard import CONNECTION, LARGEST_HEADERS, WHOLE
 
 HEADERS_WITHIN = 20.0  # seconds
@@ -32,7 +34,7 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is here: its first request is awaited."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Gathering(transport, self.loop)))
         self.app_state = {**self.app_state, CONNECTION: {}}
         self._keep_time()
 
