@@ -242,11 +242,12 @@ def ours(url: str) -> tuple[Any, Jobs, Any]:
     from trainyard.kubeapi.client import Client
     from trainyard.operator.case import Rules
     from trainyard.operator.controller import Controller
+    from trainyard.ports.places import OnlyPlace
 
     clock, jobs = SystemClock(), Jobs()
     client = Client(Access(server=url, credentials=Fixed()), clock)
     service: Any = jobs
-    return client, jobs, Controller(client, service, Rules(scope=jobs.scope), clock)
+    return client, jobs, Controller(client, OnlyPlace(service), Rules(scope=jobs.scope), clock)
 
 
 async def cold_start(url: str, count: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import boto3
@@ -45,6 +45,11 @@ class AwsServer:
     url: str
     yard: TestYard
     loop: asyncio.AbstractEventLoop
+    calls: list[str] = field(default_factory=list)
+
+    def count(self, operation: str) -> int:
+        """How often an operation of the JSON services was asked for."""
+        return sum(one.endswith(f".{operation}") for one in self.calls)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something with the yard."""
@@ -75,14 +80,14 @@ def an_aws_server(
     wrap: Callable[[TrainingService], TrainingService] = lambda service: service,
 ) -> Iterator[AwsServer]:  # fmt: skip
     """The doors on a loopback port, in a thread with a loop of its own, for as long as the block lasts."""
-    ready, made = threading.Event(), {}
+    ready, made, calls = threading.Event(), {}, list[str]()
 
     async def serve() -> None:
         stop = asyncio.Event()
         async with a_running_yard() as yard:
             front = _front(wrap(yard.service), keys or {}, verifies=verifies)
             loop = asyncio.get_running_loop()
-            async with answering(front.app(), listener, grace=1.0):
+            async with answering(_counted(front.app(), calls), listener, grace=1.0):
                 made.update(yard=yard, loop=loop, stop=lambda: loop.call_soon_threadsafe(stop.set))
                 ready.set()
                 await stop.wait()
@@ -93,11 +98,21 @@ def an_aws_server(
         assert ready.wait(DEADLINE), "the doors did not open"
         try:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield AwsServer(url, made["yard"], made["loop"])
+            yield AwsServer(url, made["yard"], made["loop"], calls)
         finally:
             made["stop"]()
             thread.join(DEADLINE)
             assert not thread.is_alive(), "the doors did not close"
+
+
+def _counted(app: Any, calls: list[str]) -> Any:
+    """The doors, and every operation that is asked of them."""
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        calls.extend(value.decode() for name, value in scope.get("headers", ()) if name == b"x-amz-target")
+        await app(scope, receive, send)
+
+    return counted
 
 
 def _front(service: TrainingService, keys: dict[str, Key], *, verifies: bool) -> Front:

@@ -28,8 +28,17 @@ TRIES = 6  # the first one counted
 class Calling:
     """The AWS account and region of one set of credentials. `async with` gives its threads back."""
 
-    def __init__(self, session: boto3.Session, *, user_agent: str, tries: int = TRIES) -> None:
-        self._session = session
+    def __init__(
+        self,
+        session: boto3.Session,
+        *,
+        user_agent: str,
+        tries: int = TRIES,
+        endpoints: Mapping[str, str] | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        """`endpoints`: URLs by service in place of their own; `pool`: threads that are another's to give back."""
+        self._session, self._endpoints = session, endpoints or {}
         self._config = Config(
             retries={"mode": "adaptive", "total_max_attempts": tries},
             user_agent_extra=user_agent,
@@ -37,7 +46,8 @@ class Calling:
             connect_timeout=CONNECTING,
             read_timeout=READING,
         )
-        self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, "amazon")
+        self._owns_pool = pool is None
+        self._pool = pool or ThreadPoolExecutor(CALLS_AT_ONCE, "amazon")
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()  # a session makes one client at a time
 
@@ -47,7 +57,8 @@ class Calling:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._owns_pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
     def keys(self) -> dict[str, str]:
         """The credentials as they are now, for clients that are not boto3's. It may block. Raises TrainyardError."""
@@ -104,5 +115,6 @@ class Calling:
             if service not in self._clients:
                 # The name is the caller's: boto3's typed overloads know literal names alone.
                 make: Any = self._session.client
-                self._clients[service] = make(service, config=self._config)
+                endpoint = self._endpoints.get(service) or None
+                self._clients[service] = make(service, config=self._config, endpoint_url=endpoint)
             return self._clients[service]

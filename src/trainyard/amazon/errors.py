@@ -81,7 +81,7 @@ def tries_of(error: aws.ClientError) -> int:
 def _answered(error: aws.ClientError) -> TrainyardError:
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", "")) or str(error)
     if code in _BUSY or _metadata(error).get("HTTPStatusCode", 400) >= 500:
-        return Transient(f"{code}: {message}", after=_AFTER_THROTTLING)
+        return Transient(f"{code}: {message}", after=_AFTER_THROTTLING, code=code)
     if code == "UnknownOperationException":
         return Unsupported(f"The service there does not know {error.operation_name}: {message}")
     if code == "ValidationException" and message.startswith(NOT_FOUND):

@@ -21,7 +21,7 @@ from trainyard.lifecycle import naming, support
 from trainyard.lifecycle.admission import objections
 from trainyard.lifecycle.comparing import differences
 from trainyard.model.arn import training_job_arn
-from trainyard.model.errors import InvalidJob, ResourceNotFound, ServiceError, Unsupported, ValidationRefused
+from trainyard.model.errors import InvalidJob, NeverHere, ResourceNotFound, ServiceError, Unsupported
 from trainyard.model.job import Job, JobSummary, ListQuery, Plan, SearchQuery, Series
 from trainyard.model.keys import Scope
 from trainyard.model.ledger import Change, JobEvent, LogEvent, Page, Point
@@ -41,8 +41,9 @@ _DEBUGGER = (
 class AmazonService:
     """Jobs of one account and region."""
 
-    def __init__(self, scope: Scope, calling: Calling, clock: Clock) -> None:
-        self._scope, self._calling, self._clock = scope, calling, clock
+    def __init__(self, scope: Scope, calling: Calling, clock: Clock, *, look: float = LOOK) -> None:
+        """`look`: seconds between looks at what moved."""
+        self._scope, self._calling, self._clock, self._look = scope, calling, clock, look
         self._tags, self._logs = JobTags(calling, clock), CloudWatchLogs(calling)
         self._inputs = Inputs(calling, scope.region)
 
@@ -61,6 +62,8 @@ class AmazonService:
                 raise _hinted(ours(error), spec) from error
         except BotoCoreError as error:
             raise ours(error) from error
+        else:
+            self._tags.put(self._arn(spec.training_job_name), tuple((tag.key, tag.value) for tag in spec.tags or ()))
         return await self.describe(spec.training_job_name)
 
     async def describe(self, name: str) -> Job:
@@ -148,8 +151,8 @@ class AmazonService:
         return Page(found[seen:], str(len(found)))
 
     def changes(self, since: int) -> AsyncIterator[Change]:
-        """Jobs that moved after revision `since`; the account is looked at every `LOOK` seconds, in one call."""
-        return Changes(self._scope, self.list, since).follow(LOOK)
+        """Jobs that moved after revision `since`; the account is looked at every few seconds, in one call."""
+        return Changes(self._scope, self.list, since).follow(self._look)
 
     async def revision(self) -> int:
         """Now, in milliseconds: revisions are times here."""
@@ -210,7 +213,7 @@ def _judge(spec: TrainingJobSpec) -> None:
         raise InvalidJob(problems)
     refused = support.refusals(spec, PLACE)
     if refused:
-        raise ValidationRefused("; ".join(problem.message for problem in refused))
+        raise NeverHere("; ".join(problem.message for problem in refused))
 
 
 def _objections(spec: TrainingJobSpec) -> list[Problem]:

@@ -38,6 +38,10 @@ class JobTags:
         self._kept[arn] = (now, found)
         return found
 
+    def put(self, arn: str, tags: Tags) -> None:
+        """Take in what a job was made with."""
+        self._kept[arn] = (self._clock.boottime(), tags)
+
     async def add(self, arn: str, tags: Sequence[tuple[str, str]]) -> Tags:
         """Add or replace; returns all of them."""
         self._kept.pop(arn, None)

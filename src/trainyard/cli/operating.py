@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import importlib.util
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import click
 
-from trainyard.cli.main import ServiceOption
+from trainyard.cli.main import SAGEMAKER, ServiceOption
+from trainyard.cli.options import on_option
 from trainyard.cli.sessions import service_option, with_session
 from trainyard.model.errors import Unsupported
-from trainyard.operator.options import REFUSED, Flags, refuse, switch
+from trainyard.operator.options import AMAZONS, REFUSED, Flags, need_amazon, refuse, switch
+from trainyard.ports.places import OnlyPlace, Places
 from trainyard.wiring.session import Session
 
 LEVELS = {"debug": "debug", "info": "info", "warn": "warning", "error": "error", "fatal": "critical"}
@@ -23,6 +26,11 @@ LEVELS = {"debug": "debug", "info": "info", "warn": "warning", "error": "error",
 def _switch(name: str, text: str) -> Callable[..., Any]:
     """A boolean as ACK's flags take it: `--name` and `--name=false` alike."""
     return click.option(f"--{name}", default="false", is_flag=False, flag_value="true", metavar="[BOOL]", help=text)
+
+
+def _switch_of_amazon(name: str, text: str) -> Callable[..., Any]:
+    """A boolean that means something with --on sagemaker alone; "" where it was not given."""
+    return click.option(f"--{name}", default="", is_flag=False, flag_value="true", metavar="[BOOL]", help=text)
 
 
 def _acks_other_flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,6 +44,7 @@ def _acks_other_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     "--kubeconfig", type=click.Path(dir_okay=False), help="The API server's; else $KUBECONFIG, else the pod's."
 )
 @click.option("--context", "kube_context", help="A context of the kubeconfig.")
+@on_option
 @click.option("--service", metavar="URL", help="Another Trainyard: unix:///…/control.sock or https://….")
 @click.option("--service-token-file", metavar="FILE", help="The token for it, read before every request.")
 @click.option("--service-ca-file", metavar="FILE", help="The certificates that it is trusted by.")
@@ -66,10 +75,16 @@ def _acks_other_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--log-level", type=click.Choice(list(LEVELS)), default="info", show_default=True)
 @click.option("--kube-api-qps", "qps", type=float, default=0.0, help="Requests a second at most; 0 is no limit.")
 @click.option("--kube-api-burst", "burst", type=int, default=100, show_default=True)
-@click.option("--aws-region", default="", hidden=True)
+@click.option("--aws-region", default="", metavar="REGION", help="The region of resources that name none.")
+@click.option("--aws-endpoint-url", default="", metavar="URL", help="In place of SageMaker's own; --on sagemaker.")
+@click.option("--aws-identity-endpoint-url", default="", metavar="URL", help="In place of STS's own; --on sagemaker.")
+@_switch_of_amazon("allow-unsafe-aws-endpoint-urls", "Take http:// for these two, and for namespaces' endpoints.")
+@_switch_of_amazon("enable-carm", "Heed a namespace's owner-account-id: on unless one namespace is watched.")
 @_acks_other_flags
 def operator_command(**given: Any) -> None:
-    """Reconcile the TrainingJob resources of a Kubernetes API with this home's jobs, or another's, until SIGTERM.
+    """Reconcile the TrainingJob resources of a Kubernetes API with this home's jobs, another's or Amazon's.
+
+    It runs until SIGTERM.
 
     Flags are those of ACK's SageMaker controller where they mean the same; one that has no meaning here is refused
     with the reason.
@@ -84,37 +99,56 @@ def operator_command(**given: Any) -> None:
     context = click.get_current_context()
     options = context.find_root().obj
     options["region"] = options["region"] or given["aws_region"] or None
+    url, token, ca = given["service"], given["service_token_file"], given["service_ca_file"]
+    elsewhere = ServiceOption(url, token, ca) if url else service_option(context)
+    given["on_amazon"] = elsewhere is not None and elsewhere.url == SAGEMAKER
+    if not given["on_amazon"]:
+        for flag in AMAZONS:
+            need_amazon(flag, given[flag.replace("-", "_")])
     access = operating.access_of(given["kubeconfig"], given["kube_context"])
     operation = operation_of(given)
 
     async def operate(session: Session) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            await operating.Operator(session.service, access, operation).run()
+            await operating.Operator(OnlyPlace(session.service), access, operation).run()
 
-    url, token, ca = given["service"], given["service_token_file"], given["service_ca_file"]
-    elsewhere = ServiceOption(url, token, ca) if url else service_option(context)
-    if elsewhere is not None:
-        _elsewhere(elsewhere, options, access, operation)
-    else:
+    if elsewhere is None:
         with_session(operate, lead=True)
+    elif given["on_amazon"]:
+        _operate_with(lambda: _amazon(options, operation.flags), access, operation)
+    else:
+        _operate_with(lambda: _another(elsewhere, options), access, operation)
 
 
-def _elsewhere(option: ServiceOption, options: dict[str, Any], access: Any, operation: Any) -> None:
-    """Operate with another Trainyard's jobs; nothing of this machine's home is touched."""
-    from trainyard.wiring import elsewhere, operating
-
-    address = elsewhere.address_of(option.url, token_file=option.token_file, ca_file=option.ca_file)
-    scope = elsewhere.scope_of(**options)
+def _operate_with(open_places: Callable[[], AbstractAsyncContextManager[Places]], access: Any, operation: Any) -> None:
+    """Operate with jobs of elsewhere; nothing of this machine's home is touched."""
+    from trainyard.wiring import operating
 
     async def operate() -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: task.cancel() if task else None)
         with contextlib.suppress(asyncio.CancelledError):
-            async with elsewhere.service_at(address, scope) as service:
-                await operating.Operator(service, access, operation).run()
+            async with open_places() as places:
+                await operating.Operator(places, access, operation).run()
 
     asyncio.run(operate())
+
+
+def _amazon(options: dict[str, Any], flags: Flags) -> AbstractAsyncContextManager[Places]:
+    from trainyard.wiring.amazon import places_on_amazon
+
+    endpoints = {"sagemaker": flags.aws_endpoint_url, "sts": flags.aws_identity_endpoint_url}
+    return places_on_amazon(region=options["region"], account=options["account"], endpoints=endpoints)
+
+
+@contextlib.asynccontextmanager
+async def _another(option: ServiceOption, options: dict[str, Any]) -> AsyncIterator[Places]:
+    from trainyard.wiring import elsewhere
+
+    address = elsewhere.address_of(option.url, token_file=option.token_file, ca_file=option.ca_file)
+    async with elsewhere.service_at(address, elsewhere.scope_of(**options)) as service:
+        yield OnlyPlace(service)
 
 
 def operation_of(given: dict[str, Any]) -> Any:

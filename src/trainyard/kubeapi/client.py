@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlencode, urlsplit
 
 import orjson
@@ -22,6 +22,16 @@ Object = dict[str, Any]
 MERGE = "application/merge-patch+json"
 _TIMEOUT = 60.0  # seconds for one answer
 _CONNECTIONS = 64
+
+
+class Selection(NamedTuple):
+    """Which objects of a kind: a label selector and a field selector, "" for all."""
+
+    labels: str = ""
+    fields: str = ""
+
+
+EVERYTHING = Selection()
 
 
 class Client:
@@ -61,14 +71,20 @@ class Client:
         return await self._ask("GET", kind.path(namespace, name))
 
     async def list_page(
-        self, kind: Kind, namespace: str | None = None, *, limit: int, token: str | None = None, labels: str = ""
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        limit: int,
+        token: str | None = None,
+        labels: str = "",
+        fields: str = "",
     ) -> Object:
         """One page as the server's list object. Raises Gone when the token is too old."""
         query = {"limit": str(limit)}
         if token:
             query["continue"] = token
-        if labels:
-            query["labelSelector"] = labels
+        query |= _selected(labels, fields)
         return await self._ask("GET", kind.path(namespace), query=query)
 
     async def create(self, kind: Kind, namespace: str | None, body: Object) -> Object:
@@ -98,7 +114,15 @@ class Client:
 
     @asynccontextmanager
     async def watch(
-        self, kind: Kind, namespace: str | None, *, since: str, labels: str = "", lasting: float, silence: float
+        self,
+        kind: Kind,
+        namespace: str | None,
+        *,
+        since: str,
+        labels: str = "",
+        fields: str = "",
+        lasting: float,
+        silence: float,
     ) -> AsyncIterator[AsyncIterator[Object]]:
         """Events after revision `since`, bookmarks among them, until the server ends the watch.
 
@@ -109,8 +133,7 @@ class Client:
             "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since,
             "timeoutSeconds": str(int(lasting)),
         }  # fmt: skip
-        if labels:
-            query["labelSelector"] = labels
+        query |= _selected(labels, fields)
         request = await self._request("GET", kind.path(namespace), query, None, "")
         with self._told("GET"):
             async with self._pool.alone(connect_within=self._timeout) as connection:
@@ -200,6 +223,11 @@ async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[Object]:
         for line in lines:
             if line.strip():
                 yield _event(line)
+
+
+def _selected(labels: str, fields: str) -> dict[str, str]:
+    given = {"labelSelector": labels, "fieldSelector": fields}
+    return {name: text for name, text in given.items() if text}
 
 
 def _one_line(value: str) -> str:

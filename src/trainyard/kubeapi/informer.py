@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from trainyard.kit.backoff import Backoff, spread
-from trainyard.kubeapi.client import Client, Object
+from trainyard.kubeapi.client import EVERYTHING, Client, Object, Selection
 from trainyard.kubeapi.errors import ApiError, Gone, TooManyRequests
 from trainyard.kubeapi.kinds import Kind
 from trainyard.model.errors import TrainyardError
@@ -49,11 +49,12 @@ class Informer:
         listener: Listener,
         *,
         namespace: str | None = None,
-        labels: str = "",
+        selected: Selection = EVERYTHING,
         silence: float = SILENCE,
     ) -> None:
         self._client, self._kind, self._clock, self._listener = client, kind, clock, listener
-        self._namespace, self._labels, self._silence = namespace, labels, silence
+        self._namespace, self._silence = namespace, silence
+        self._selected = selected._asdict()
         self._kept: dict[str, _Kept] = {}
         self._revision: str | None = None
         self._heard = clock.boottime()
@@ -110,9 +111,7 @@ class Informer:
     async def _list(self) -> None:
         token, revision, found = None, "", set[str]()
         while True:
-            page = await self._client.list_page(
-                self._kind, self._namespace, limit=PAGE, token=token, labels=self._labels
-            )
+            page = await self._client.list_page(self._kind, self._namespace, limit=PAGE, token=token, **self._selected)
             self._heard = self._clock.boottime()
             metadata = page.get("metadata") or {}
             if not revision:
@@ -141,7 +140,7 @@ class Informer:
     async def _watch(self) -> None:
         assert self._revision is not None  # noqa: S101 - `run` lists first
         async with self._client.watch(
-            self._kind, self._namespace, since=self._revision, labels=self._labels,
+            self._kind, self._namespace, since=self._revision, **self._selected,
             lasting=spread(*_LASTING), silence=self._silence,
         ) as events:  # fmt: skip
             self._heard = self._clock.boottime()

@@ -24,5 +24,6 @@ class Kind:
 
 
 NAMESPACES = Kind("", "v1", "namespaces", namespaced=False)
+CONFIG_MAPS = Kind("", "v1", "configmaps")
 EVENTS = Kind("", "v1", "events")
 LEASES = Kind("coordination.k8s.io", "v1", "leases")

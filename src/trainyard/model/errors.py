@@ -121,11 +121,11 @@ class StaleRecord(TrainyardError):  # noqa: N818 - it names a state
 
 
 class Transient(TrainyardError):  # noqa: N818 - it names a kind
-    """The world failed, not the job; try again after `after` seconds."""
+    """The world failed, not the job; try again after `after` seconds. `code`: a service's own word for it, or ""."""
 
-    def __init__(self, message: str, *, after: float = 1.0) -> None:
+    def __init__(self, message: str, *, after: float = 1.0, code: str = "") -> None:
         super().__init__(message)
-        self.after = after
+        self.after, self.code = after, code
 
 
 class Unsupported(TrainyardError):  # noqa: N818 - it names a state

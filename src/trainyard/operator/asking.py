@@ -15,6 +15,7 @@ from trainyard.operator.case import Missing, Seen, Sight, Unseen
 from trainyard.operator.faults import fault_of
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.steps import Retag
+from trainyard.ports.places import Place, Places
 from trainyard.ports.service import TrainingService
 from trainyard.resource.conditions import Fault
 
@@ -25,57 +26,62 @@ _STATUS = {"ValidationException": "400", "ResourceInUse": "400", "ResourceLimitE
 
 
 class Asking:
-    """A service, as reconciling uses it. Deeds answer None, or the fault that stopped them."""
+    """Services, as reconciling uses them. Deeds answer None, or the fault that stopped them."""
 
-    def __init__(self, service: TrainingService, metrics: Metrics, guard: Callable[[], None]) -> None:
-        self._service, self._metrics, self._guard = service, metrics, guard
+    def __init__(self, places: Places, metrics: Metrics, guard: Callable[[], None]) -> None:
+        self._places, self._metrics, self._guard = places, metrics, guard
 
-    async def look(self, name: str) -> Sight:
+    async def look(self, place: Place, name: str) -> Sight:
         """What can be seen of a job."""
         try:
-            return Seen(await self._call("READ_ONE", "DescribeTrainingJob", self._service.describe(name)))
+            return Seen(await self._call(place, "READ_ONE", "DescribeTrainingJob", lambda there: there.describe(name)))
         except ResourceNotFound:
             return Missing()
         except (TrainyardError, TimeoutError, OSError) as error:
             return Unseen(fault_of(error))
 
-    async def create(self, spec: TrainingJobSpec) -> Job | Fault:
+    async def create(self, place: Place, spec: TrainingJobSpec) -> Job | Fault:
         """The job as it was accepted."""
-        return await self._deed("CREATE", "CreateTrainingJob", lambda: self._service.create(spec))
+        return await self._deed(place, "CREATE", "CreateTrainingJob", lambda there: there.create(spec))
 
-    async def update(self, update: TrainingJobUpdate) -> Job | Fault:
+    async def update(self, place: Place, update: TrainingJobUpdate) -> Job | Fault:
         """The job as it was changed."""
-        return await self._deed("UPDATE", "UpdateTrainingJob", lambda: self._service.update(update))
+        return await self._deed(place, "UPDATE", "UpdateTrainingJob", lambda there: there.update(update))
 
-    async def stop(self, name: str) -> Fault | None:
+    async def stop(self, place: Place, name: str) -> Fault | None:
         """Ask a job to end; one that has ended meanwhile needs no asking."""
-        return await self._deed("DELETE", "StopTrainingJob", lambda: self._service.stop(name))
+        return await self._deed(place, "DELETE", "StopTrainingJob", lambda there: there.stop(name))
 
-    async def retag(self, step: Retag) -> Fault | None:
+    async def retag(self, place: Place, step: Retag) -> Fault | None:
         """Put tags on and take others off."""
-        found: Fault | None = None
-        if step.add:
-            added = await self._deed("UPDATE", "AddTags", lambda: self._service.add_tags(step.name, step.add))
-            found = added if isinstance(added, Fault) else None
-        if step.remove and found is None:
-            found = await self._deed("UPDATE", "DeleteTags", lambda: self._service.delete_tags(step.name, step.remove))
-        return found
+        name, add, remove = step.name, step.add, step.remove
+        if add:
+            added = await self._deed(place, "UPDATE", "AddTags", lambda there: there.add_tags(name, add))
+            if isinstance(added, Fault):
+                return added
+        if not remove:
+            return None
+        return await self._deed(place, "UPDATE", "DeleteTags", lambda there: there.delete_tags(name, remove))
 
-    async def _deed(self, kind: str, operation: str, call: Callable[[], Awaitable[T]]) -> T | Fault:
+    async def _deed(
+        self, place: Place, kind: str, operation: str, call: Callable[[TrainingService], Awaitable[T]]
+    ) -> T | Fault:
         self._guard()
         crashpoint(f"operator-before-{operation}")
         try:
-            answer = await self._call(kind, operation, call())
+            answer = await self._call(place, kind, operation, call)
         except (TrainyardError, TimeoutError, OSError) as error:
             return fault_of(error)
         crashpoint(f"operator-after-{operation}")
         return answer
 
-    async def _call(self, kind: str, operation: str, call: Awaitable[T]) -> T:
+    async def _call(
+        self, place: Place, kind: str, operation: str, call: Callable[[TrainingService], Awaitable[T]]
+    ) -> T:
         self._metrics.called(kind, operation)
         try:
             async with asyncio.timeout(LONGEST):
-                return await call
+                return await call(await self._places.service(place))
         except ServiceError as error:
             self._metrics.failed(operation, _STATUS.get(error.code, "500"))
             raise

@@ -12,6 +12,7 @@ from trainyard.lifecycle.comparing import Difference
 from trainyard.model.casing import to_api
 from trainyard.model.job import Job
 from trainyard.model.keys import Scope
+from trainyard.ports.places import Place
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import FINALIZER, Annotation, DeletionPolicy
 from trainyard.resource.tagging import Tags
@@ -57,6 +58,24 @@ Sight = Seen | Missing | Unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Roaming:
+    """How far annotations move a job to another region, account or endpoint, where the service has several.
+
+    endpoint         : the URL in place of the service's own, where a namespace names none.
+    unsafe_endpoints : http:// is taken too.
+    accounts         : a namespace's owner-account-id counts (ACK's CARM).
+    teams            : a namespace's team-id counts, before the account (the gate TeamLevelCARM).
+    by_service       : roles may be mapped for SageMaker alone, as sagemaker.<account> (the gate ServiceLevelCARM).
+    """
+
+    endpoint: str = ""
+    unsafe_endpoints: bool = False
+    accounts: bool = True
+    teams: bool = False
+    by_service: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the operator was told when it was started.
 
@@ -64,6 +83,8 @@ class Rules:
     tags            : templates of the tags that every job gets.
     resync          : seconds after which a resource is looked at again whatever happens; None is never.
     polling         : the service tells no changes: unfinished jobs are asked for every POLL seconds.
+    half_told       : the service's changes are those of a job's own status: rules and kept pools are asked for.
+    roaming         : annotations choose region, account and endpoint; None: all jobs are in `scope`.
     ttl             : seconds after a job's end at which its resource is deleted, where it does not say so itself.
     """
 
@@ -73,6 +94,8 @@ class Rules:
     version: str = "unknown"
     resync: float | None = None
     polling: bool = False
+    half_told: bool = False
+    roaming: Roaming | None = None
     adoption: bool = True
     read_only: bool = True
     ttl: float | None = None
@@ -86,6 +109,8 @@ class Case:
     namespace : the annotations of its namespace.
     fault     : what became of a deed of this very pass, where it failed.
     updated   : the service took an update in this pass.
+    place     : where the job is looked for; None where the rules' own scope is all there is.
+    drift     : that the job is in another region than the one which is asked for now.
     unkept    : what the last patch of the status left undone: ACK's own definition has no room for members of ours.
     """
 
@@ -96,7 +121,14 @@ class Case:
     namespace: Mapping[str, str] = field(default_factory=dict)
     fault: Fault | None = None
     updated: bool = False
+    place: Place | None = None
+    drift: Fault | None = None
     unkept: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def scope(self) -> Scope:
+        """The account and region of the job."""
+        return self.rules.scope if self.place is None else self.place.scope
 
     @cached_property
     def metadata(self) -> Mapping[str, Any]:

@@ -10,40 +10,31 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
-from trainyard.kit.backoff import Backoff, spread
-from trainyard.kubeapi.client import Client, Object
+from trainyard.kit.backoff import spread
+from trainyard.kubeapi.client import Client, Object, Selection
 from trainyard.kubeapi.errors import ApiError, Conflict, NotFound, TooManyRequests
 from trainyard.kubeapi.informer import Informer
 from trainyard.kubeapi.lease import NotLeading
 from trainyard.kubeapi.queue import WorkQueue
 from trainyard.kubeapi.recorder import Recorder
-from trainyard.model.errors import TrainyardError
 from trainyard.operator.asking import Asking
 from trainyard.operator.case import Rules
+from trainyard.operator.feeds import Feeds
 from trainyard.operator.index import Index
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.mirror import Mirror
 from trainyard.operator.namespaces import Namespaces
 from trainyard.operator.options import WORKERS, Watching
 from trainyard.operator.reconciler import TRAINING_JOBS, Reconciler, Tools
+from trainyard.operator.rolemaps import FollowedMaps
 from trainyard.operator.steps import Settle
 from trainyard.ports.clock import Clock
-from trainyard.ports.service import TrainingService
+from trainyard.ports.places import Place, Places
 
 NAME = "trainingjob"
 COMPONENT = "trainyard-operator"
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Feed:
-    """Where the service's changes stand."""
-
-    revision: int | None = None
-    broken_at: float | None = None
-    backoff: Backoff = field(default_factory=lambda: Backoff(0.2, 30.0, jitter=0.3))
 
 
 class Controller:
@@ -52,7 +43,7 @@ class Controller:
     def __init__(
         self,
         client: Client,
-        service: TrainingService,
+        places: Places,
         rules: Rules,
         clock: Clock,
         *,
@@ -60,29 +51,36 @@ class Controller:
         workers: int = WORKERS,
         metrics: Metrics | None = None,
     ) -> None:
-        self._client, self._service, self._rules, self._clock = client, service, rules, clock
+        self._client, self._rules, self._clock = client, rules, clock
         self._watching, self._workers = watching or Watching(), workers
         self.metrics = metrics or Metrics()
         self.queue = WorkQueue()
         self.index = Index(rules)
-        self._mirror = Mirror(client, TRAINING_JOBS, service, self.index) if self._watching.mirrors else None
+        self._mirror = _mirror(client, places, self.index) if self._watching.mirrors else None
         self._passing: dict[str, str] = {}  # keys that are worked on, and the revision that the pass has come to
-        self._feed = Feed()
+        self.feeds = Feeds(
+            places, clock, moved=self._moved, wake=self._wake_restless,
+            pinned=() if rules.roaming else (places.home,),
+        )  # fmt: skip
         self.guard: Callable[[], None] = lambda: None
         self._recorder = Recorder(client, clock, component=COMPONENT)
         self._informers = [
             Informer(
-                client, TRAINING_JOBS, clock, self._changed, namespace=namespace, labels=self._watching.labels,
-                silence=self._watching.silence,
+                client, TRAINING_JOBS, clock, self._changed, namespace=namespace,
+                selected=Selection(labels=self._watching.labels), silence=self._watching.silence,
             )
             for namespace in self._watching.namespaces or (None,)
         ]  # fmt: skip
         self._namespaces = Namespaces(client, clock, self._annotated, silence=self._watching.silence)
+        self._maps = FollowedMaps(
+            client, clock, self._watching.system_namespace, self._wake_everywhere, silence=self._watching.silence
+        )
         tools = Tools(
-            client=client, asking=Asking(service, self.metrics, self._check), recorder=self._recorder,
+            client=client, asking=Asking(places, self.metrics, self._check), recorder=self._recorder,
             metrics=self.metrics, clock=clock, guard=self._check, wrote=self._wrote,
+            placed=self.feeds.need,
         )  # fmt: skip
-        self._reconciler = Reconciler(tools, rules, self._namespaces.annotations_of)
+        self._reconciler = Reconciler(tools, rules, self._namespaces.annotations_of, self._maps.current)
 
     async def run(self) -> None:
         """Reconcile for ever. Raises NotLeading when the lease was lost."""
@@ -91,10 +89,14 @@ class Controller:
             for informer in self._informers:
                 group.create_task(informer.run())
             group.create_task(self._recorder.run())
-            group.create_task(self._follow_service())
+            group.create_task(self.feeds.run())
+            if self._rules.roaming is not None:
+                group.create_task(self._maps.run())
             for informer in self._informers:
                 await informer.synced.wait()
             await self._namespaces.known()
+            if self._rules.roaming is not None:
+                await self._maps.known()
             for _ in range(self._workers):
                 group.create_task(self._work())
             if self._mirror is not None:
@@ -115,8 +117,7 @@ class Controller:
         self.metrics.adds.labels(NAME).set(self.queue.added)
         self.metrics.retries.labels(NAME).set(self.queue.retried)
         self.metrics.watch_age.set(self.watch_age())
-        broken = self._feed.broken_at
-        self.metrics.feed_age.set(0.0 if broken is None else self._clock.boottime() - broken)
+        self.metrics.feed_age.set(self.feeds.broken_for())
         self.metrics.resources.set(sum(len(informer) for informer in self._informers))
         self.metrics.events.labels("sent").set(self._recorder.sent)
         self.metrics.events.labels("dropped").set(self._recorder.dropped)
@@ -128,6 +129,7 @@ class Controller:
         if resource is None:
             self.index.drop(key)
             self.queue.drop(key)
+            self.feeds.leave(key)
             self._reconciler.forget(*key.split("/", 1))
             return
         resting = self.index.put(key, resource, self._clock.now())
@@ -164,40 +166,19 @@ class Controller:
         informer = self._informer_of(key.partition("/")[0])
         return None if informer is None else informer.get(key)
 
-    async def _follow_service(self) -> None:
-        while True:
-            try:
-                await self._follow_changes()
-            except (TrainyardError, TimeoutError, OSError) as error:
-                if self._feed.broken_at is None:
-                    self._feed.broken_at = self._clock.boottime()
-                    self._wake_restless()
-                pause = self._feed.backoff.next()
-                _LOG.warning("the service's changes cannot be followed, next try in %.1f s: %s", pause, error)
-                await asyncio.sleep(pause)
-
-    async def _follow_changes(self) -> None:
-        revision = await self._service.revision()
-        if self._feed.revision is None or self._feed.revision > revision:  # the first time, or another store
-            self._feed.revision = revision
-        if self._feed.broken_at is not None:
-            self._feed.broken_at = None
-            self._wake_restless()
-        self._feed.backoff.reset()
-        scope = self._service.scope
-        async for change in self._service.changes(self._feed.revision):
-            self._feed.revision = change.revision
-            if change.account == scope.account and change.region == scope.region:
-                self._moved(change.name)
-
-    def _moved(self, name: str) -> None:
-        keys = self.index.keys_of(name)
+    def _moved(self, place: Place, name: str) -> None:
+        keys = [key for key in self.index.keys_of(name) if self.feeds.concerns(key, place)]
         for key in keys:
             self.queue.add(key)
         if not keys and self._mirror is not None:
             self._mirror.noticed(name)
 
-    def _wake_restless(self) -> None:
+    def _wake_restless(self, place: Place) -> None:
+        for key in self.index.restless():
+            if self.feeds.concerns(key, place):
+                self.queue.add(key)
+
+    def _wake_everywhere(self) -> None:
         for key in self.index.restless():
             self.queue.add(key)
 
@@ -247,6 +228,8 @@ class Controller:
         self.metrics.seconds.labels(NAME).observe(self._clock.boottime() - began)
 
     def _follow_up(self, key: str, end: Settle) -> str:
+        if self.index.is_at_rest(key):
+            self.feeds.leave(key)
         if end.again:
             self.queue.again(key)
             return "requeue"
@@ -268,6 +251,10 @@ class Controller:
             informer.lost(key)
         except ApiError as error:
             _LOG.warning("%s cannot be read: %s", key, error)
+
+
+def _mirror(client: Client, places: Places, index: Index) -> Mirror:
+    return Mirror(client, TRAINING_JOBS, lambda: places.service(places.home), index)
 
 
 def _revision(resource: Object) -> str:

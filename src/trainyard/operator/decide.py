@@ -24,6 +24,7 @@ from trainyard.model.members import members_of
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.operator import deleting, naming
 from trainyard.operator.case import EXISTS, Case, Missing, Seen, Unseen
+from trainyard.operator.placing import intent
 from trainyard.operator.settling import FINAL, POLL, Pause, settle, settle_as_remembered, ttl_left
 from trainyard.operator.steps import Create, Patch, Remove, Retag, Settle, Step, Update
 from trainyard.resource import tagging
@@ -55,6 +56,8 @@ def decide(case: Case) -> Step:
         return deleting.decide(case, mine=isinstance(sight, Seen) and is_mine(case, sight))
     if isinstance(sight, Unseen):
         return settle(case, sight.fault)
+    if case.drift is not None:
+        return settle(case, case.drift, late=isinstance(sight, Seen))
     policy = naming.adopting(case)
     if policy is not None and policy not in set(AdoptionPolicy):
         return settle(case, Fault(f"unrecognized adoption policy: {policy}", terminal=True))
@@ -150,6 +153,8 @@ def _maker(case: Case) -> tagging.Maker:
 def _manage(case: Case) -> Patch:
     """The finalizer, before anything is made that it guards; and a generated name, so that everyone can read it."""
     body: dict[str, Any] = {"metadata": {"finalizers": [*(case.metadata.get("finalizers") or ()), FINALIZER]}}
+    if case.rules.roaming is not None and case.place is not None:
+        body["metadata"]["annotations"] = intent(case.place)
     if case.spec and not case.spec.get("trainingJobName"):
         body["spec"] = {"trainingJobName": naming.job_name(case)}
     return Patch(body, "manage")
@@ -205,7 +210,8 @@ def _changed(case: Case, seen: Seen) -> Step | None:
         case updating.Ask(update):
             return Update(update)
         case updating.Refuse(reason, later=True):
-            pause = Pause(after=POLL if case.rules.polling else None, patient=True)
+            asked_for = case.rules.polling or case.rules.half_told
+            pause = Pause(after=POLL if asked_for else None, patient=True)
             return settle(case, Fault(reason), pause=pause, late=True)
         case updating.Refuse(reason):
             return settle(case, Fault(reason, terminal=True), late=True)

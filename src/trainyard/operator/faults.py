@@ -7,7 +7,6 @@ from trainyard.model.errors import (
     InvalidJob,
     NeverHere,
     ServiceError,
-    StaleRecord,
     TrainyardError,
     Transient,
     Unsupported,
@@ -25,6 +24,8 @@ TERMINAL_CODES = frozenset(
         "ResourceNotFound",
     }
 )
+# The codes that the SDK has types for: it writes the others as "api error Code: text".
+_MODELLED = frozenset({"ResourceInUse", "ResourceLimitExceeded", "ResourceNotFound"})
 
 
 def fault_of(error: TrainyardError | TimeoutError | OSError) -> Fault:
@@ -34,14 +35,14 @@ def fault_of(error: TrainyardError | TimeoutError | OSError) -> Fault:
             return Fault(f"api error ValidationException: {validation_message(error.problems)}", terminal=True)
         case NeverHere():
             return Fault(f"api error ValidationException: {error}", terminal=True)
-        case ServiceError(code="ValidationException"):
-            return Fault(f"api error ValidationException: {error}")
+        case ServiceError(code=code) if code in TERMINAL_CODES | _MODELLED:
+            return Fault(f"{code}: {error}", terminal=code in TERMINAL_CODES)
         case ServiceError():
-            return Fault(f"{error.code}: {error}", terminal=error.code in TERMINAL_CODES)
+            return Fault(f"api error {error.code}: {error}")
         case Unsupported():
             return Fault(str(error), terminal=True)
-        case Transient() | StaleRecord():
-            return Fault(f"ServiceUnavailable: {error}")
+        case Transient(code=code) if code:  # its text begins with the code
+            return Fault(f"api error {error}")
         case TimeoutError():
             return Fault("ServiceUnavailable: the service does not answer in time")
         case _:

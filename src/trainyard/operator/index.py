@@ -8,10 +8,8 @@ from typing import Any
 
 from trainyard.operator.case import Case, Missing, Rules
 from trainyard.operator.naming import BadAdoption, job_name
-from trainyard.operator.settling import FINAL, ttl_left
+from trainyard.operator.settling import FINAL, KEPT_POOL, ttl_left
 from trainyard.resource.names import ConditionType
-
-_KEPT_POOL = frozenset({"Available", "InUse"})
 
 
 class Index:
@@ -44,6 +42,10 @@ class Index:
         """The resources that mean a job."""
         return frozenset(self._keys.get(name, ()))
 
+    def is_at_rest(self, key: str) -> bool:
+        """Whether nothing is left to do for a resource."""
+        return key in self._at_rest
+
     def restless(self) -> Iterator[str]:
         """The resources that are not at rest."""
         return (key for key in list(self._names) if key not in self._at_rest)
@@ -68,7 +70,7 @@ def at_rest(case: Case) -> bool:
         return False
     if not (case.managed or case.adopted or case.read_only) or ttl_left(case, status) is not None:
         return False
-    if (status.get("warmPoolStatus") or {}).get("status") in _KEPT_POOL:
+    if (status.get("warmPoolStatus") or {}).get("status") in KEPT_POOL:
         return False
     told = {one.get("type"): one.get("status") for one in status.get("conditions") or ()}
     return told.get(ConditionType.RESOURCE_SYNCED) == "True" and told.get(ConditionType.RECOVERABLE) != "True"

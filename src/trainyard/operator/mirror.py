@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from trainyard.kubeapi.client import Client, Object
 from trainyard.kubeapi.errors import AlreadyExists, ApiError
@@ -33,7 +33,12 @@ class Mirror:
     """
 
     def __init__(
-        self, client: Client, kind: Kind, service: TrainingService, index: Index, namespace: str = "default"
+        self,
+        client: Client,
+        kind: Kind,
+        service: Callable[[], Awaitable[TrainingService]],
+        index: Index,
+        namespace: str = "default",
     ) -> None:
         self._client, self._kind, self._service = client, kind, service
         self._index, self._namespace = index, namespace
@@ -59,7 +64,7 @@ class Mirror:
         token: str | None = None
         while True:
             try:
-                page = await self._service.list(ListQuery(limit=_PAGE, token=token))
+                page = await (await self._service()).list(ListQuery(limit=_PAGE, token=token))
             except (TrainyardError, TimeoutError, OSError) as error:
                 _LOG.warning("the service's jobs cannot be listed yet: %s", error)
                 await asyncio.sleep(_RETRY)
@@ -75,7 +80,7 @@ class Mirror:
         if self._index.keys_of(name):
             return
         try:
-            job = await self._service.describe(name)
+            job = await (await self._service()).describe(name)
         except ResourceNotFound:
             return
         if tagging.owner_of(job.tags) is not None:

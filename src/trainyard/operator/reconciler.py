@@ -25,8 +25,10 @@ from trainyard.operator.case import Case, Rules, Seen, Sight, Unseen
 from trainyard.operator.decide import decide
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.naming import BadAdoption, job_name
+from trainyard.operator.placing import RoleMaps, place_of
 from trainyard.operator.steps import Create, Patch, Release, Remove, Retag, Settle, Step, Stop, Tale, Update
 from trainyard.ports.clock import Clock
+from trainyard.ports.places import Place
 from trainyard.resource.conditions import Fault
 from trainyard.resource.names import GROUP, PLURAL, VERSION
 
@@ -40,6 +42,7 @@ class Tools:
 
     guard : raises where nothing may be written any more, because another process leads.
     wrote : is given every object that a write answered.
+    placed: is told where a resource's job is.
     """
 
     client: Client
@@ -49,13 +52,20 @@ class Tools:
     clock: Clock
     guard: Callable[[], None]
     wrote: Callable[[Object], Any]
+    placed: Callable[[str, Place], None]
 
 
 class Reconciler:
     """Passes over resources."""
 
-    def __init__(self, tools: Tools, rules: Rules, namespace: Callable[[str], Mapping[str, str]]) -> None:
-        self._tools, self._rules, self._namespace = tools, rules, namespace
+    def __init__(
+        self,
+        tools: Tools,
+        rules: Rules,
+        namespace: Callable[[str], Mapping[str, str]],
+        roles: Callable[[], RoleMaps] = RoleMaps,
+    ) -> None:
+        self._tools, self._rules, self._namespace, self._roles = tools, rules, namespace, roles
         self._unkept: dict[tuple[str, str], bytes] = {}  # patches as JSON, of servers that prune what we say
 
     def forget(self, namespace: str, name: str) -> None:
@@ -84,14 +94,19 @@ class Reconciler:
             resource=resource, sight=Unseen(Fault("")), rules=self._rules, now=self._tools.clock.now(),
             namespace=self._namespace(namespace), unkept=orjson.loads(unkept) if unkept else {},
         )  # fmt: skip
-        return replace(blank, sight=await self._look(blank))
+        placed = place_of(blank, self._roles())
+        if isinstance(placed, Fault):
+            return replace(blank, sight=Unseen(placed))
+        self._tools.placed(f"{namespace}/{metadata['name']}", placed.place)
+        case = replace(blank, place=placed.place, drift=placed.drift)
+        return replace(case, sight=await self._look(case))
 
     async def _look(self, case: Case) -> Sight:
         try:
             name = job_name(case)
         except BadAdoption as bad:
             return Unseen(Fault(str(bad), terminal=True))
-        return await self._tools.asking.look(name)
+        return await self._tools.asking.look(_where(case), name)
 
     async def _carry_out(self, case: Case, step: Step) -> Case | None:
         """The case as it is after a step; None where the pass ends with it."""
@@ -99,13 +114,14 @@ class Reconciler:
             case Patch(body, why):
                 return replace(case, resource=await self._write(case, body, why))
             case Create(spec):
-                return await self._after(case, await self._tools.asking.create(spec))
+                return await self._after(case, await self._tools.asking.create(_where(case), spec))
             case Update(update):
-                return replace(await self._after(case, await self._tools.asking.update(update)), updated=True)
+                changed = await self._tools.asking.update(_where(case), update)
+                return replace(await self._after(case, changed), updated=True)
             case Retag():
-                return await self._after(case, await self._tools.asking.retag(step))
+                return await self._after(case, await self._tools.asking.retag(_where(case), step))
             case Stop(name):
-                return await self._after(case, await self._tools.asking.stop(name))
+                return await self._after(case, await self._tools.asking.stop(_where(case), name))
             case Release(why):
                 await self._release(case, why)
                 return None
@@ -165,6 +181,11 @@ class Reconciler:
 
     def _tell(self, case: Case, tale: Tale) -> None:
         self._tools.recorder.tell(dict(case.resource), tale.reason, tale.message, warning=tale.warning)
+
+
+def _where(case: Case) -> Place:
+    """The place of a case that something was seen of, or nothing would be asked."""
+    return case.place or Place(case.scope.account, case.scope.region)
 
 
 def _revision(case: Case) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainyard.operator.case import Case
+from trainyard.operator.case import Case, Roaming
 from trainyard.resource.names import Annotation, DeletionPolicy, NamespaceAnnotation, OwnAnnotation
 
 _LONGEST = 60  # characters of an annotation's value that are repeated
@@ -14,6 +14,8 @@ def remarks_on(case: Case) -> list[str]:
 
 
 def _on_the_place(case: Case) -> list[str]:
+    if case.rules.roaming is not None:
+        return []
     own, inherited = case.annotations.get(Annotation.REGION), case.namespace.get(NamespaceAnnotation.DEFAULT_REGION)
     here = case.rules.scope.region
     if own and own != here:
@@ -25,6 +27,8 @@ def _on_the_place(case: Case) -> list[str]:
 
 
 def _on_the_account(case: Case) -> list[str]:
+    if case.rules.roaming is not None:
+        return _on_what_is_off(case, case.rules.roaming)
     found, here = [], case.rules.scope.account
     owner = case.namespace.get(NamespaceAnnotation.OWNER_ACCOUNT_ID)
     if owner and owner != here:
@@ -38,6 +42,18 @@ def _on_the_account(case: Case) -> list[str]:
             for key in unheeded
             if case.namespace.get(key)
         ),
+    ]
+
+
+def _on_what_is_off(case: Case, roaming: Roaming) -> list[str]:
+    switches = (
+        (NamespaceAnnotation.OWNER_ACCOUNT_ID, roaming.accounts, "--enable-carm is off"),
+        (NamespaceAnnotation.TEAM_ID, roaming.teams, "the feature gate TeamLevelCARM is off"),
+    )
+    return [
+        f"The namespace's annotation {key} is not acted upon: {why}."
+        for key, on, why in switches
+        if case.namespace.get(key) and not on
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainyard.kit.mergepatch import merge_patch
 from trainyard.kit.times import epoch, rfc3339
-from trainyard.operator.case import Case, Seen
+from trainyard.operator.case import Case, Seen, Unseen
 from trainyard.operator.remarks import remarks_on
 from trainyard.operator.steps import Settle, Tale
 from trainyard.resource import conditions
@@ -17,6 +17,8 @@ from trainyard.resource.names import ConditionType, OwnAnnotation
 from trainyard.resource.status import capped, drifted, status_of
 
 POLL = 30.0  # seconds: ACK's pause while something is under way
+RESYNC = 300.0  # seconds: ACK's between looks at what has come to rest
+KEPT_POOL = frozenset({"Available", "InUse"})
 FINAL = frozenset({"Completed", "Failed", "Stopped"})
 
 
@@ -36,7 +38,7 @@ def settle(case: Case, fault: Fault | None = None, *, pause: Pause | None = None
     job = case.sight if isinstance(case.sight, Seen) else None
     status = _seen_status(case, job) if job else _remembered_status(case, fault)
     told = _blurred(conditions.told(job.wire if job else None, fault, late=late), status, fault)
-    return _settled(case, status, told, fault, pause or Pause())
+    return _settled(case, status, told, fault, pause or Pause(after=fault.after if fault else None))
 
 
 def settle_as_remembered(case: Case, notice: str) -> Settle:
@@ -105,13 +107,13 @@ def _seen_status(case: Case, seen: Seen) -> dict[str, Any]:
     if (case.managed or case.adopted) and not case.read_only:
         remarks["drift"] = drifted(case.differences)
         remarks["managedTagKeys"] = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())
-    return status_of(seen.job, case.rules.scope, at=case.now, wire=seen.wire, remarks=remarks)
+    return status_of(seen.job, case.scope, at=case.now, wire=seen.wire, remarks=remarks)
 
 
 def _remembered_status(case: Case, fault: Fault | None) -> dict[str, Any]:
     """The status as it stood when the job was last seen, and since when it is unseen."""
     status = {name: value for name, value in case.status.items() if name != "conditions"}
-    if fault is not None and not fault.terminal and case.arn:
+    if fault is not None and case.arn and (isinstance(case.sight, Unseen) or not fault.terminal):
         status.setdefault("unseenSince", rfc3339(case.now))
     return status
 
@@ -133,5 +135,16 @@ def _next_look(case: Case, status: Mapping[str, Any], after: float | None) -> fl
         case.rules.resync,
         ttl_left(case, status),
         POLL if status.get("unseenSince") or (case.rules.polling and moving) else None,
+        _untold(case, status),
     )
     return min((seconds for seconds in wanted if seconds is not None), default=None)
+
+
+def _untold(case: Case, status: Mapping[str, Any]) -> float | None:
+    """When to ask for what no change tells: rules that go on after the job, and a pool that is kept."""
+    if not case.rules.half_told or status.get("trainingJobStatus") not in FINAL:
+        return None
+    rested = _condition(status, ConditionType.RESOURCE_SYNCED)
+    if rested is not None and rested.get("status") == conditions.FALSE:
+        return POLL
+    return RESYNC if (status.get("warmPoolStatus") or {}).get("status") in KEPT_POOL else None

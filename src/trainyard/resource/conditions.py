@@ -37,11 +37,18 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a reconcile did not come to its end. `terminal`: trying again by itself would not help."""
+    """Why a reconcile did not come to its end.
+
+    terminal : trying again by itself would not help.
+    unplaced : there is no place to look in yet, which ACK tells by ResourceSynced alone.
+    after    : seconds after which to look again, where that is no matter of patience.
+    """
 
     message: str
     terminal: bool = False
     reason: str = ""
+    unplaced: bool = False
+    after: float | None = None
 
 
 def synced(description: Mapping[str, Any]) -> Condition:
@@ -65,7 +72,7 @@ def told(description: Mapping[str, Any] | None, fault: Fault | None, *, late: bo
     late        : late initialisation was reached and done.
     """
     found = [_synced(description, fault)]
-    if fault is not None:
+    if fault is not None and not fault.unplaced:
         kind = ConditionType.TERMINAL if fault.terminal else ConditionType.RECOVERABLE
         found.append(Condition(kind, TRUE, fault.message, fault.reason))
     if late:
@@ -95,6 +102,8 @@ def _synced(description: Mapping[str, Any] | None, fault: Fault | None) -> Condi
         return synced(description)
     if fault is None:
         return Condition(ConditionType.RESOURCE_SYNCED, TRUE, SYNCED)
+    if fault.unplaced:
+        return Condition(ConditionType.RESOURCE_SYNCED, FALSE, fault.message, fault.reason)
     if fault.terminal:
         return Condition(ConditionType.RESOURCE_SYNCED, FALSE, NOT_SYNCED, IN_TERMINAL)
     return Condition(ConditionType.RESOURCE_SYNCED, UNKNOWN, UNDETERMINED, fault.message)

@@ -34,6 +34,7 @@ class OwnAnnotation(StrEnum):
     """Keys that ACK does not know."""
 
     MIRRORED = "trainyard/mirrored"  # the resource was made to show a job that another door took in
+    PLACE = "trainyard/place"  # account/region that the job was to be made in, from before it was
     TTL = "trainyard/ttl-seconds-after-finished"  # the resource is deleted so long after its job ended
 
 

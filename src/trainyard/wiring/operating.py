@@ -23,7 +23,8 @@ from trainyard.model.errors import TrainyardError
 from trainyard.operator.controller import Controller
 from trainyard.operator.health import answering
 from trainyard.operator.metrics import Metrics
-from trainyard.operator.options import Flags, rules_of, watching_of, workers_of
+from trainyard.operator.options import SYSTEM_NAMESPACE, Flags, rules_of, watching_of, workers_of
+from trainyard.ports.places import OnlyPlace, Places
 from trainyard.ports.service import TrainingService
 from trainyard.wiring.session import Session
 
@@ -52,11 +53,13 @@ class Operation:
 class Operator:
     """One process's operator: controllers that follow one another as the lease comes and goes."""
 
-    def __init__(self, service: TrainingService, access: Access, operation: Operation) -> None:
-        self._service, self._access, self._operation = service, access, operation
+    def __init__(self, places: Places, access: Access, operation: Operation) -> None:
+        self._places, self._access, self._operation = places, access, operation
         self._clock, self._metrics = SystemClock(), Metrics()
-        self._rules = rules_of(operation.flags, service.scope, _version())
-        self._watching = replace(watching_of(operation.flags), mirrors=operation.mirrors)
+        self._rules = rules_of(operation.flags, places.home.scope, _version())
+        self._watching = replace(
+            watching_of(operation.flags), mirrors=operation.mirrors, system_namespace=_system_namespace()
+        )
         self._workers = workers_of(operation.flags)
         self._controller: Controller | None = None
 
@@ -89,7 +92,7 @@ class Operator:
 
     def _controlling(self, client: Client) -> Controller:
         self._controller = Controller(
-            client, self._service, self._rules, self._clock, watching=self._watching, workers=self._workers,
+            client, self._places, self._rules, self._clock, watching=self._watching, workers=self._workers,
             metrics=self._metrics,
         )  # fmt: skip
         return self._controller
@@ -133,7 +136,7 @@ async def _restarted(service: TrainingService, access: Access) -> None:
     """A bug in the operator stops neither the engine nor the doors; it begins anew."""
     while True:
         try:
-            await Operator(service, access, Operation(mirrors=True)).run()
+            await Operator(OnlyPlace(service), access, Operation(mirrors=True)).run()
         except Exception:
             logging.getLogger(__name__).exception("the operator broke down and begins anew")
             await asyncio.sleep(_AFTER_A_BUG)
@@ -177,6 +180,12 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             entry["stacktrace"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False)
+
+
+def _system_namespace() -> str:
+    """Where ACK looks for its maps of roles."""
+    names = ("ACK_SYSTEM_NAMESPACE", "K8S_NAMESPACE")
+    return next((os.environ[name] for name in names if os.environ.get(name)), SYSTEM_NAMESPACE)
 
 
 def _version() -> str:

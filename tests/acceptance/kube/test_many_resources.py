@@ -21,6 +21,7 @@ from trainyard.operator.controller import Controller, running
 from trainyard.operator.decide import decide
 from trainyard.operator.reconciler import TRAINING_JOBS
 from trainyard.operator.steps import Settle
+from trainyard.ports.places import OnlyPlace
 from trainyard.resource.crd import Validation, definition
 
 DEFINITIONS = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", namespaced=False)
@@ -83,7 +84,7 @@ async def test_ten_thousand_resources_at_rest_cost_one_listing(tmp_path: Path, c
 
             await asyncio.gather(*(fill() for _ in range(16)))
             before = (await client.list_page(TRAINING_JOBS, limit=1))["metadata"]["resourceVersion"]
-            controller = Controller(client, service, Rules(scope=SCOPE), SystemClock())
+            controller = Controller(client, OnlyPlace(service), Rules(scope=SCOPE), SystemClock())
             async with asyncio.timeout(120), running(controller):
                 while not controller.synced or service.asked < MOVING or not controller.queue.idle:
                     await asyncio.sleep(0.05)

@@ -32,6 +32,7 @@ from trainyard.kubeapi.errors import NotFound
 from trainyard.kubeapi.kinds import NAMESPACES
 from trainyard.kubeapi.recorder import Recorder
 from trainyard.operator.reconciler import TRAINING_JOBS
+from trainyard.ports.places import OnlyPlace
 from trainyard.resource.crd import Validation, definition
 from trainyard.stores.memory.resources import MemoryResourceStore
 from trainyard.wiring.answering import answering
@@ -143,7 +144,7 @@ async def at_work(values: tuple[str, ...]) -> AsyncIterator[tuple[Gate, Client, 
         async with Client(all_rights, SystemClock(), timeout=DEADLINE) as client:
             for name in ("jobs", "red"):
                 await client.create(NAMESPACES, None, {"metadata": {"name": name}})
-            working = asyncio.create_task(Operator(yard.service, its_own, operation(manifests)).run())
+            working = asyncio.create_task(Operator(OnlyPlace(yard.service), its_own, operation(manifests)).run())
             try:
                 yield gate, client, yard
                 await tell_twice(its_own, await client.get(NAMESPACES, None, "red"))

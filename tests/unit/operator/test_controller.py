@@ -20,6 +20,7 @@ from trainyard.model.observation import Ending, Milestone
 from trainyard.operator.case import Rules
 from trainyard.operator.controller import Controller, running
 from trainyard.operator.reconciler import TRAINING_JOBS
+from trainyard.ports.places import OnlyPlace
 from trainyard.resource.names import FINALIZER, PLURAL
 from trainyard.resource.status_schema import ack_members
 
@@ -478,7 +479,7 @@ class Wrong:
 @pytest.mark.parametrize("by", [-1e8, 1e8])
 async def test_a_clock_that_is_wrong_stops_makes_and_deletes_nothing(by: float) -> None:
     async with a_running_yard() as yard, an_api() as (api, client):
-        controller = Controller(client, yard.service, Rules(scope=yard.service.scope), Wrong(by))
+        controller = Controller(client, OnlyPlace(yard.service), Rules(scope=yard.service.scope), Wrong(by))
         async with running(controller):
             world = World(api, yard, client, controller)
             await world.apply("job")

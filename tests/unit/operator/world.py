@@ -19,6 +19,7 @@ from trainyard.operator.case import Rules
 from trainyard.operator.controller import Controller, running
 from trainyard.operator.options import Watching
 from trainyard.operator.reconciler import TRAINING_JOBS
+from trainyard.ports.places import OnlyPlace
 from trainyard.ports.service import TrainingService
 from trainyard.resource.names import API_VERSION, KIND, PLURAL
 
@@ -109,7 +110,7 @@ def a_client(url: str, timeout: float = 2.0, user_agent: str = "operator") -> Cl
 def a_controller(client: Client, service: TrainingService, silence: float = 1.0, **rules: Any) -> Controller:
     """A controller with a watchdog of little patience."""
     given: dict[str, Any] = {"scope": SCOPE, **rules}
-    return Controller(client, service, Rules(**given), CLOCK, watching=Watching(silence=silence), workers=4)
+    return Controller(client, OnlyPlace(service), Rules(**given), CLOCK, watching=Watching(silence=silence), workers=4)
 
 
 async def until(true: Callable[[], bool], deadline: float = DEADLINE) -> None:
