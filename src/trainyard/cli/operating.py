@@ -16,7 +16,7 @@ from trainyard.cli.main import SAGEMAKER, ServiceOption
 from trainyard.cli.options import on_option
 from trainyard.cli.sessions import service_option, with_session
 from trainyard.model.errors import Unsupported
-from trainyard.operator.options import AMAZONS, REFUSED, Flags, need_amazon, refuse, switch
+from trainyard.operator.options import AMAZONS, REFUSED, Flags, check_endpoints, need_amazon, refuse, switch
 from trainyard.ports.places import OnlyPlace, Places
 from trainyard.wiring.session import Session
 
@@ -101,12 +101,13 @@ def operator_command(**given: Any) -> None:
     options["region"] = options["region"] or given["aws_region"] or None
     url, token, ca = given["service"], given["service_token_file"], given["service_ca_file"]
     elsewhere = ServiceOption(url, token, ca) if url else service_option(context)
-    given["on_amazon"] = elsewhere is not None and elsewhere.url == SAGEMAKER
-    if not given["on_amazon"]:
+    on_amazon = elsewhere is not None and elsewhere.url == SAGEMAKER
+    if not on_amazon:
         for flag in AMAZONS:
             need_amazon(flag, given[flag.replace("-", "_")])
     access = operating.access_of(given["kubeconfig"], given["kube_context"])
-    operation = operation_of(given)
+    operation = operation_of(given, on_amazon=on_amazon)
+    check_endpoints(operation.flags)
 
     async def operate(session: Session) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -114,7 +115,7 @@ def operator_command(**given: Any) -> None:
 
     if elsewhere is None:
         with_session(operate, lead=True)
-    elif given["on_amazon"]:
+    elif on_amazon:
         _operate_with(lambda: _amazon(options, operation.flags), access, operation)
     else:
         _operate_with(lambda: _another(elsewhere, options), access, operation)
@@ -151,14 +152,14 @@ async def _another(option: ServiceOption, options: dict[str, Any]) -> AsyncItera
         yield OnlyPlace(service)
 
 
-def operation_of(given: dict[str, Any]) -> Any:
+def operation_of(given: dict[str, Any], *, on_amazon: bool = False) -> Any:
     """The operation that the command's parameters ask for."""
     from trainyard.wiring.operating import Operation, in_a_pod
 
     host = "0.0.0.0" if in_a_pod() else "127.0.0.1"  # noqa: S104 - probes come from outside the pod
-    names = Flags.__dataclass_fields__
+    names = Flags.__dataclass_fields__.keys() - {"on_amazon"}
     return Operation(
-        flags=Flags(**{name: given[name] for name in names}),
+        flags=Flags(**{name: given[name] for name in names}, on_amazon=on_amazon),
         metrics_address=given["metrics_addr"] if given["metrics_addr"] is not None else f"{host}:8080",
         health_address=given["healthz_addr"] if given["healthz_addr"] is not None else f"{host}:8081",
         leader_election=switch(given["enable_leader_election"]),

@@ -90,17 +90,23 @@ class Controller:
                 group.create_task(informer.run())
             group.create_task(self._recorder.run())
             group.create_task(self.feeds.run())
-            if self._rules.roaming is not None:
+            if self._maps_roles:
                 group.create_task(self._maps.run())
             for informer in self._informers:
                 await informer.synced.wait()
             await self._namespaces.known()
-            if self._rules.roaming is not None:
+            if self._maps_roles:
                 await self._maps.known()
             for _ in range(self._workers):
                 group.create_task(self._work())
             if self._mirror is not None:
                 group.create_task(self._mirror.run(self._check))
+
+    @property
+    def _maps_roles(self) -> bool:
+        """Whether anybody asks for a role by an account or a team."""
+        roaming = self._rules.roaming
+        return roaming is not None and (roaming.accounts or roaming.teams)
 
     def watch_age(self) -> float:
         """Seconds since the API server was last heard: whether we are alive at all."""

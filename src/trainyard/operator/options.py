@@ -103,17 +103,9 @@ def rules_of(flags: Flags, scope: Scope, version: str) -> Rules:
 
 def _roaming(flags: Flags, gates: Mapping[str, bool]) -> Roaming:
     """As in ACK, an operator that watches a single namespace maps no accounts."""
-    unsafe = switch(flags.allow_unsafe_aws_endpoint_urls or "false")
-    for flag, url in (
-        ("--aws-endpoint-url", flags.aws_endpoint_url),
-        ("--aws-identity-endpoint-url", flags.aws_identity_endpoint_url),
-    ):
-        objection = objection_to(url, unsafe=unsafe) if url else None
-        if objection is not None:
-            raise TrainyardError(f"{flag}={url}: {objection}")
     return Roaming(
         endpoint=flags.aws_endpoint_url,
-        unsafe_endpoints=unsafe,
+        unsafe_endpoints=switch(flags.allow_unsafe_aws_endpoint_urls or "false"),
         accounts=switch(flags.enable_carm or "true") and len(watching_of(flags).namespaces) != 1,
         teams=gates.get("TeamLevelCARM", False),
         by_service=gates.get("ServiceLevelCARM", False),
@@ -142,6 +134,18 @@ def refuse(flag: str, value: str) -> None:
     harmless, reason = REFUSED[flag]
     if value and value.lower() not in harmless:
         raise TrainyardError(f"--{flag}={value} is not supported: {reason}.")
+
+
+def check_endpoints(flags: Flags) -> None:
+    """Raises TrainyardError for an endpoint that no signed request may go to; to be asked before the first one goes."""
+    unsafe = switch(flags.allow_unsafe_aws_endpoint_urls or "false")
+    for flag, url in (
+        ("--aws-endpoint-url", flags.aws_endpoint_url),
+        ("--aws-identity-endpoint-url", flags.aws_identity_endpoint_url),
+    ):
+        objection = objection_to(url, unsafe=unsafe) if url else None
+        if objection is not None:
+            raise TrainyardError(f"{flag}={url}: {objection}")
 
 
 def need_amazon(flag: str, value: str) -> None:

@@ -9,7 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 from tests.charts import CHART, ROOT, containers, helm, pods, rendered
 
-from trainyard.cli.operating import operator_command
+from trainyard.cli.operating import operation_of, operator_command
+from trainyard.cli.sessions import service_option
+from trainyard.operator.options import check_endpoints
 
 SERVER: tuple[str, ...] = ()
 ALONE = (
@@ -32,7 +34,22 @@ EVERYTHING = (
     "reconcile.resourceMaxConcurrentSyncs.TrainingJob=4",
     "image.pullSecrets[0]=pull",
 )
-WAYS = pytest.mark.parametrize("values", [SERVER, ALONE, EVERYTHING], ids=["server", "alone", "everything"])
+AMAZON = ("server.enabled=false", "service.url=sagemaker", "aws.region=eu-west-1")
+ALL_OF_AMAZON = (
+    *AMAZON,
+    "aws.endpoint_url=https://sagemaker.example",
+    "aws.identity_endpoint_url=https://sts.example",
+    "aws.credentials.secretName=keys",
+    "aws.credentials.profile=train",
+    "serviceAccount.annotations.eks\\.amazonaws\\.com/role-arn=arn:aws:iam::123456789012:role/ack",
+    "featureGates.TeamLevelCARM=true",
+    "leaderElection.enabled=true",
+)
+WAYS = pytest.mark.parametrize(
+    "values",
+    [SERVER, ALONE, EVERYTHING, AMAZON, ALL_OF_AMAZON],
+    ids=["server", "alone", "everything", "amazon", "all-of-amazon"],
+)
 
 
 def test_stock_helm_finds_nothing_to_say() -> None:
@@ -77,7 +94,42 @@ def test_the_operators_command_line_is_one_that_it_takes(values: tuple[str, ...]
     (tmp_path / "ca.crt").touch()
     given = [one.replace("/var/run/secrets/trainyard/ca", str(tmp_path)) for one in arguments]
     context = operator_command.make_context("operator", given)
+    afar = service_option(context)
+    if afar is not None:
+        assert (afar.url, context.params["service"]) == ("sagemaker", None)
+        check_endpoints(operation_of(context.params, on_amazon=True).flags)
+        return
     assert context.params["service"].startswith(("unix:///", "https://"))
+
+
+def environment_of(values: tuple[str, ...]) -> dict[str, str]:
+    (container,) = [one for one in containers(rendered(values)) if one["name"] == "operator"]
+    return {one["name"]: one["value"] for one in container["env"]}
+
+
+def test_on_amazon_the_operator_finds_its_credentials_as_acks_does() -> None:
+    by_role = environment_of(AMAZON)
+    assert (by_role["AWS_REGION"], by_role["ACK_SYSTEM_NAMESPACE"]) == ("eu-west-1", "jobs")
+    assert "AWS_SHARED_CREDENTIALS_FILE" not in by_role
+    by_secret = environment_of(ALL_OF_AMAZON)
+    assert by_secret["AWS_SHARED_CREDENTIALS_FILE"] == "/var/run/secrets/aws/credentials"
+    assert by_secret["AWS_PROFILE"] == "train"
+    (pod,) = pods(rendered(ALL_OF_AMAZON))
+    assert [one["secret"]["secretName"] for one in pod["volumes"] if one["name"] == "aws"] == ["keys"]
+    (account,) = [one for one in rendered(ALL_OF_AMAZON) if one["kind"] == "ServiceAccount"]
+    assert account["metadata"]["annotations"] == {
+        "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/ack",
+    }
+
+
+def test_maps_of_roles_are_read_where_they_may_count_and_nowhere_else() -> None:
+    def roles(*more: str) -> list[str]:
+        return [one["metadata"]["name"] for one in rendered((*AMAZON, *more)) if one["kind"] == "Role"]
+
+    assert roles() == ["yard-trainyard-roles"]
+    assert roles("enableCARM=false") == []
+    assert roles("enableCARM=false", "featureGates.TeamLevelCARM=true") == ["yard-trainyard-roles"]
+    assert roles("installScope=namespace") == ["yard-trainyard"]
 
 
 def test_a_server_has_one_replica_a_volume_and_an_opt_of_its_own() -> None:
@@ -95,6 +147,8 @@ def test_a_server_has_one_replica_a_volume_and_an_opt_of_its_own() -> None:
         (("server.enabled=false", "service.url=http://plain"), "service.url"),
         ((*ALONE, "deployment.replicas=2"), "needs leaderElection.enabled"),
         (("deletionPolicy=keep",), "deletionPolicy"),
+        (("server.enabled=false", "service.url=amazon"), "service.url"),
+        ((*AMAZON, "aws.endpoint_url=sagemaker.example"), "endpoint_url"),
         (("watchNamspace=red",), "watchNamspace"),
         (("serviceAccount.create=false",), "serviceAccount.name is needed"),
     ],

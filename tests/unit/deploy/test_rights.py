@@ -40,6 +40,7 @@ from trainyard.wiring.operating import Operator
 
 DEADLINE = 30.0
 ALONE = ("server.enabled=false", "service.url=https://trainyard.example:8443")
+AMAZON = ("server.enabled=false", "service.url=sagemaker")
 NARROW = ("installScope=namespace", "watchNamespace=red")
 MANIFEST = {
     "apiVersion": "sagemaker.services.k8s.aws/v1alpha1", "kind": "TrainingJob",
@@ -70,8 +71,14 @@ def granted(manifests: list[Manifest]) -> Iterator[Right]:
         namespace = binding["metadata"].get("namespace")
         for rule in roles[binding["roleRef"]["kind"], binding["roleRef"]["name"], namespace]:
             for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
+                for resource in named(rule):
                     yield from ((namespace or "*", group, resource, verb) for verb in rule["verbs"])
+
+
+def named(rule: Manifest) -> list[str]:
+    """A rule's resources, those that it names one by one as `resource=name`."""
+    names = rule.get("resourceNames")
+    return [f"{one}={name}" for one in rule["resources"] for name in names] if names else rule["resources"]
 
 
 @dataclass
@@ -107,6 +114,8 @@ def asked_for(scope: Scope) -> Right:
     reading = "get" if target.name else "watch" if query.get("watch", ["false"])[0] in ("true", "1") else "list"
     verb = {"GET": reading, "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[scope["method"]]
     resource = f"{target.plural}/{target.subresource}" if target.subresource else target.plural
+    chosen = query.get("fieldSelector", [""])[0].removeprefix("metadata.name=")
+    resource += f"={chosen}" if chosen else ""
     return target.namespace or "*", target.group, resource, verb
 
 
@@ -130,7 +139,7 @@ def operation(manifests: list[Manifest]) -> Any:
     (container,) = [one for one in containers(manifests) if one["name"] == "operator"]
     arguments = container["args"][container["args"].index("operator") + 1 :]
     given = operator_command.make_context("operator", [*arguments, "--metrics-addr=0", "--healthz-addr=0"]).params
-    return operation_of(given)
+    return operation_of(given, on_amazon="--on=sagemaker" in arguments)
 
 
 @asynccontextmanager
@@ -182,13 +191,14 @@ async def until(client: Client, true: Any) -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [(), (*ALONE, "leaderElection.enabled=true"), (*ALONE, *NARROW, "leaderElection.enabled=true")],
-    ids=["server", "alone", "narrow"],
+    [(), (*ALONE, "leaderElection.enabled=true"), (*ALONE, *NARROW, "leaderElection.enabled=true"), AMAZON],
+    ids=["server", "alone", "narrow", "amazon"],
 )
 @pytest.mark.parametrize("ttl", [(), ("ttlAfterFinished=0",)], ids=["kept", "deleted-after"])
 async def test_the_operator_works_with_exactly_what_the_chart_grants(
-    values: tuple[str, ...], ttl: tuple[str, ...]
+    values: tuple[str, ...], ttl: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ACK_SYSTEM_NAMESPACE", "jobs")  # as the chart sets it
     async with at_work((*values, *ttl)) as (gate, client, yard):
         await client.create(TRAINING_JOBS, "red", {**MANIFEST, "metadata": {"name": "one"}})
         await until(client, lambda found: found.get("status", {}).get("trainingJobStatus") == "InProgress")

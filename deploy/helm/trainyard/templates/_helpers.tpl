@@ -82,6 +82,17 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end -}}
 
+{{- /* "true" where the operator drives Amazon SageMaker itself. */ -}}
+{{- define "trainyard.onAmazon" -}}
+{{- if and (not .Values.server.enabled) (eq .Values.service.url "sagemaker") }}true{{ end -}}
+{{- end -}}
+
+{{- /* "true" where namespaces may name accounts and teams, whose roles two ConfigMaps tell. */ -}}
+{{- define "trainyard.mapsRoles" -}}
+{{- $asked := or .Values.enableCARM (dig "TeamLevelCARM" false .Values.featureGates) -}}
+{{- if and (include "trainyard.onAmazon" .) $asked (eq .Values.installScope "cluster") }}true{{ end -}}
+{{- end -}}
+
 {{- define "trainyard.operator" -}}
 name: operator
 image: {{ include "trainyard.image" . }}
@@ -89,9 +100,22 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext: {{- include "trainyard.containerSecurity" . | nindent 2 }}
 args:
   - --region={{ .Values.aws.region }}
+{{- if include "trainyard.onAmazon" . }}
+  - operator
+  - --on=sagemaker
+{{- with .Values.aws.endpoint_url }}
+  - --aws-endpoint-url={{ . }}
+{{- end }}
+{{- with .Values.aws.identity_endpoint_url }}
+  - --aws-identity-endpoint-url={{ . }}
+{{- end }}
+  - --allow-unsafe-aws-endpoint-urls={{ .Values.aws.allow_unsafe_aws_endpoint_urls }}
+  - --enable-carm={{ and .Values.enableCARM (eq .Values.installScope "cluster") }}
+{{- else }}
   - --account={{ .Values.service.account }}
   - operator
   - --service={{ ternary "unix:///home/trainyard/home/control.sock" (.Values.service.url | default "") .Values.server.enabled }}
+{{- end }}
 {{- if and (not .Values.server.enabled) .Values.service.token.secretName }}
   - --service-token-file=/var/run/secrets/trainyard/token/{{ .Values.service.token.secretKey }}
 {{- end }}
@@ -148,6 +172,14 @@ resources: {{- toYaml .Values.resources | nindent 2 }}
 env:
   - {name: PYTHONDONTWRITEBYTECODE, value: "1"}
   - {name: TRAINYARD_HOME, value: /home/trainyard/home}
+{{- if include "trainyard.onAmazon" . }}
+  - {name: AWS_REGION, value: {{ .Values.aws.region | quote }}}
+  - {name: ACK_SYSTEM_NAMESPACE, value: {{ .Release.Namespace | quote }}}
+{{- if .Values.aws.credentials.secretName }}
+  - {name: AWS_SHARED_CREDENTIALS_FILE, value: {{ printf "/var/run/secrets/aws/%s" .Values.aws.credentials.secretKey | quote }}}
+  - {name: AWS_PROFILE, value: {{ .Values.aws.credentials.profile | quote }}}
+{{- end }}
+{{- end }}
 {{- with .Values.deployment.extraEnvVars }}
 {{- toYaml . | nindent 2 }}
 {{- end }}
