@@ -13,7 +13,7 @@ from tests.conformance.whole_requests import SET_BY_THE_SERVICE, paths_in, whole
 from tests.fakes.aws import ACCOUNT, REGION, FakeAws, refusal
 
 from trainyard.amazon.calling import Calling
-from trainyard.amazon.changes import Changes
+from trainyard.amazon.changes import SWEEP, Changes
 from trainyard.amazon.service import AmazonService
 from trainyard.kit.clock import SystemClock
 from trainyard.lifecycle.comparing import generic
@@ -24,10 +24,11 @@ from trainyard.model.errors import (
     Transient,
     ValidationRefused,
 )
-from trainyard.model.job import Condition, ListQuery, SearchQuery
+from trainyard.model.job import Condition, JobSummary, ListQuery, SearchQuery
 from trainyard.model.keys import Scope
+from trainyard.model.ledger import Page
 from trainyard.model.spec import TrainingJobSpec
-from trainyard.model.status import TrainingJobStatus
+from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 
 ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/one"
 REQUEST: dict[str, Any] = {
@@ -250,7 +251,7 @@ async def test_a_thousand_jobs_cost_one_look(service: AmazonService, aws: FakeAw
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
             await anext(stream)
-    assert len(aws.requests("ListTrainingJobs")) == 1
+    assert [one["MaxResults"] for one in aws.requests("ListTrainingJobs")] == [1, 100]  # whether we may, and the look
 
 
 async def test_an_instance_type_that_is_newer_than_we_are_is_sagemakers_to_judge(
@@ -301,3 +302,46 @@ async def test_a_plan_looks_for_the_inputs_where_it_may(
     assert all(refused in one.message for one in plan.problems)
     assert bool(notice) == bool(plan.notices)
     assert all(notice in one for one in plan.notices)
+
+
+class Listing:
+    """An account whose list by time of change can leave lines out."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, JobSummary] = {}
+        self.hidden: set[str] = set()
+
+    def put(self, name: str, status: str, modified_at: float) -> None:
+        known = TrainingJobStatus(status)
+        secondary = SecondaryStatus("Training" if status == "InProgress" else status)
+        self.lines[name] = JobSummary(
+            name=name, arn=ARN, status=known, secondary=secondary, created_at=0.0, modified_at=modified_at
+        )
+
+    async def list(self, query: ListQuery) -> Page[JobSummary]:
+        found = [
+            line
+            for name, line in self.lines.items()
+            if query.status in (None, line.status)
+            and (query.modified_after is None or (line.modified_at > query.modified_after and name not in self.hidden))
+        ]
+        return Page(tuple(found), None)
+
+
+async def test_what_a_late_list_passes_over_is_found_by_the_next_sweep() -> None:
+    listing = Listing()
+    changes = Changes(Scope(ACCOUNT, REGION), listing.list, 1_000_000)
+    listing.put("old", "InProgress", 500.0)  # was so before we began: no news
+    listing.put("late", "InProgress", 1001.0)
+    listing.put("gone", "InProgress", 1002.0)
+    assert [one.name for one in await changes.look()] == ["late", "gone"]
+    listing.put("late", "Completed", 1003.0)
+    del listing.lines["gone"]
+    listing.hidden = {"late"}
+    assert not any([await changes.look() for _ in range(SWEEP - 2)])
+    assert sorted(one.name for one in await changes.look()) == ["gone", "late"]
+    assert not any([await changes.look() for _ in range(2 * SWEEP)])
+    listing.put("old", "Stopping", 1100.0)
+    listing.hidden = {"old", "late"}
+    found = [one.name for _ in range(2 * SWEEP) for one in await changes.look()]
+    assert set(found) == {"old"}

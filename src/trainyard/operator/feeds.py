@@ -1,7 +1,8 @@
 """The services' feeds of changes, one for each place that a resource looks to.
 
 A place's feed starts with the first resource that needs it and stops with the last; one that is pinned is followed for
-as long as the operator runs. Where a feed breaks, everything there that is not at rest is looked at once it is back.
+as long as the operator runs. Where a feed breaks, everything there that is not at rest is looked at, again and again as
+ACK does it, until it is back: a role that may describe but not list makes nothing stand still.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 from trainyard.kit.backoff import Backoff
 from trainyard.model.errors import TrainyardError
+from trainyard.operator.settling import POLL
 from trainyard.ports.clock import Clock
 from trainyard.ports.places import Place, Places
 
@@ -26,6 +28,8 @@ class _Feed:
 
     revision: int | None = None
     broken_at: float | None = None
+    woken_at: float | None = None
+    whole_at: float = 0.0
     backoff: Backoff = field(default_factory=lambda: Backoff(0.2, 30.0, jitter=0.3))
     task: asyncio.Task[None] | None = None
 
@@ -44,9 +48,11 @@ class Feeds:
         moved: Callable[[Place, str], None],
         wake: Callable[[Place], None],
         pinned: Iterable[Place] = (),
+        blind: float = POLL,
     ) -> None:
+        """`blind`: seconds between looks at everything while a feed is broken."""
         self._places, self._clock, self._moved, self._wake = places, clock, moved, wake
-        self._pinned = frozenset(pinned)
+        self._pinned, self._blind = frozenset(pinned), blind
         self._feeds: dict[Place, _Feed] = {place: _Feed() for place in self._pinned}
         self._places_of: dict[str, Place] = {}
         self._keys: dict[Place, set[str]] = defaultdict(set)
@@ -111,13 +117,21 @@ class Feeds:
             try:
                 await self._changes(place, feed)
             except (TrainyardError, TimeoutError, OSError) as error:
-                if feed.broken_at is None:
-                    feed.broken_at = self._clock.boottime()
-                    self._wake(place)
-                pause = feed.backoff.next()
+                self._broke(place, feed)
+                pause = min(feed.backoff.next(), self._blind)
                 where = f"{place.account}/{place.region}"
                 _LOG.warning("the changes of %s cannot be followed, next try in %.1f s: %s", where, pause, error)
                 await asyncio.sleep(pause)
+
+    def _broke(self, place: Place, feed: _Feed) -> None:
+        now = self._clock.boottime()
+        if feed.broken_at is None:
+            feed.broken_at = now
+            if now - feed.whole_at >= self._blind:  # one that breaks again and again is tried ever more rarely
+                feed.backoff.reset()
+        if feed.woken_at is None or now - feed.woken_at >= self._blind:
+            feed.woken_at = now
+            self._wake(place)
 
     async def _changes(self, place: Place, feed: _Feed) -> None:
         service = await self._places.service(place)
@@ -125,9 +139,9 @@ class Feeds:
         if feed.revision is None or feed.revision > revision:  # the first time, or another store
             feed.revision = revision
         if feed.broken_at is not None:
-            feed.broken_at = None
+            feed.broken_at = feed.woken_at = None
             self._wake(place)
-        feed.backoff.reset()
+        feed.whole_at = self._clock.boottime()
         async for change in service.changes(feed.revision):
             feed.revision = change.revision
             if (change.account, change.region) == (place.account, place.region):
