@@ -12,7 +12,7 @@ import boto3
 from tests.aws_server import AwsServer, an_aws_server
 from tests.fakes.apiserver import ApiServer
 from tests.fakes.yard import SCOPE
-from tests.unit.operator.world import CLOCK, DEADLINE, a_manifest, an_api, until
+from tests.unit.operator.world import CLOCK, a_manifest, an_api, until
 
 from trainyard.amazon.places import AmazonPlaces
 from trainyard.kubeapi.client import Client
@@ -82,7 +82,7 @@ class Amazon:
 
     async def train(self, name: str) -> None:
         """Take a job that was launched to its training."""
-        await self.at_the_yard(self._launched(name))
+        await self.at_the_yard(self.aws.yard.launched(name))
         await self.at_the_yard(self.aws.yard.reach(name, Milestone.STAGING, Milestone.TRAINING))
 
     async def end(self, name: str, ending: Ending = Ending.COMPLETED, **members: object) -> None:
@@ -93,11 +93,6 @@ class Amazon:
         """Calls that touch a job, in order."""
         operations = [one.rpartition(".")[2] for one in self.aws.calls]
         return [one for one in operations if one.startswith(CHANGING)]
-
-    async def _launched(self, name: str) -> None:
-        async with asyncio.timeout(DEADLINE):
-            while (await self.aws.yard.record(name)).run not in self.aws.yard.runtime.runs:
-                await asyncio.sleep(0.005)
 
 
 def places_at(aws: AwsServer, *, look: float = LOOK, account: str = SCOPE.account, tries: int = 1) -> AmazonPlaces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from trainyard.yard.scanning import Scanning
 from trainyard.yard.service import YardService
 
 SCOPE = Scope("123456789012", "us-west-2")
+_PATIENCE = 20.0  # seconds
 
 
 class Everything:
@@ -54,6 +56,15 @@ class TestYard:
         found = await self.yard.jobs.get(JobKey(SCOPE.account, SCOPE.region, name))
         assert found is not None
         return found
+
+    async def launched(self, name: str) -> None:
+        """Wait until a job is there and its run was launched."""
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                found = await self.yard.jobs.get(JobKey(SCOPE.account, SCOPE.region, name))
+                if found is not None and found.run in self.runtime.runs:
+                    return
+                await asyncio.sleep(0.005)
 
     async def reach(self, name: str, *milestones: Milestone) -> None:
         """Let a job that was launched pass milestones."""

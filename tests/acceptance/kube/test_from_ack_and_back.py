@@ -176,9 +176,7 @@ class Cluster:
         return [one for one in operations if one.startswith(CHANGING)]
 
     async def _train(self, name: str) -> None:
-        async with asyncio.timeout(DEADLINE):
-            while (await self.aws.yard.record(name)).run not in self.aws.yard.runtime.runs:
-                await asyncio.sleep(0.005)
+        await self.aws.yard.launched(name)
         await self.aws.yard.reach(name, Milestone.STAGING, Milestone.TRAINING)
         await self._until(lambda found: found == "Training", lambda: self._secondary(name))
 
