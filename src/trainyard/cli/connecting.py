@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from trainyard.cli import output
 from trainyard.model.errors import TrainyardError
 from trainyard.wiring.home import Home
 
+_LOOK = 0.05  # seconds between looks for a server
+
 
 @click.command("kubeconfig")
 @click.option("--user", help="Make a token for this name, for a server beyond loopback. It is shown this once.")
@@ -19,6 +22,15 @@ from trainyard.wiring.home import Home
 @click.option("--namespace", "namespaces", multiple=True, help="Hold the token to this namespace; may be repeated.")
 @click.option("--server", help="The server's URL, as clients see it: https://HOST:PORT.")
 @click.option("--ca", type=click.Path(path_type=Path, exists=True), help="The certificate that clients are to trust.")
+@click.option(
+    "--wait",
+    "patience",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for a server that is starting.",
+)
 @click.pass_context
 def kubeconfig_command(
     context: click.Context,
@@ -27,6 +39,7 @@ def kubeconfig_command(
     namespaces: tuple[str, ...],
     server: str | None,
     ca: Path | None,
+    patience: float,
 ) -> None:
     """Print a kubeconfig for `trainyard serve`.
 
@@ -37,7 +50,7 @@ def kubeconfig_command(
 
     home = Home.open(context.obj["home"])
     if user is None:
-        click.echo(_written(home), nl=False)
+        click.echo(_written(home, patience), nl=False)
         click.echo(f"export KUBECONFIG={home.kubeconfig}", err=True)
         return
     if server is None:
@@ -74,10 +87,19 @@ def env_command(context: click.Context, form: str, endpoint: str | None) -> None
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _written(home: Home) -> str:
+def _written(home: Home, patience: float) -> str:
+    """What the server wrote. One that has just been started in the background is waited for."""
+    from trainyard.wiring.serving import answers_kubectl
+
+    deadline = time.monotonic() + patience
+    while not (answered := answers_kubectl(home)) and time.monotonic() < deadline:
+        time.sleep(_LOOK)
     try:
-        return home.kubeconfig.read_text(encoding="utf-8") + "\n"
+        written = home.kubeconfig.read_text(encoding="utf-8") + "\n"
     except FileNotFoundError:
         raise TrainyardError(
-            f"No server has answered Kubernetes clients from {home.path} yet: start `trainyard serve`."
+            f"No server answers Kubernetes clients from {home.path}: start one, `trainyard serve`, and ask again."
         ) from None
+    if not answered:
+        click.echo(f"No server of {home.path} answers now; start one: trainyard serve", err=True)
+    return written

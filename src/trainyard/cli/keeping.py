@@ -8,7 +8,7 @@ import dataclasses
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import click
@@ -135,14 +135,15 @@ def serve_command(  # noqa: PLR0913 - one option, one argument
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, stopping.set)
-        click.echo(f"serving {session.home.path}; control socket {session.home.control_socket}", err=True)
-        await serving.serve(session, stopping, drain_timeout, kube, aws, _tell_url)
+
+        def tell(urls: Mapping[str, str]) -> None:
+            click.echo(f"serving {session.home.path}; control socket {session.home.control_socket}", err=True)
+            for what, url in urls.items():
+                click.echo(f"{what} at {url}", err=True)
+
+        await serving.serve(session, stopping, drain_timeout, kube, aws, tell)
 
     with_session(serve, lead=True)
-
-
-def _tell_url(what: str, url: str) -> None:
-    click.echo(f"{what} at {url}", err=True)
 
 
 @click.command("completion")

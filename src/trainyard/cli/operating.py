@@ -8,6 +8,7 @@ import importlib.util
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -111,14 +112,15 @@ def operator_command(**given: Any) -> None:
 
     async def operate(session: Session) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            await operating.Operator(OnlyPlace(session.service), access, operation).run()
+            place = replace(operation, place=session.where)
+            await operating.Operator(OnlyPlace(session.service), access, place).run()
 
     if elsewhere is None:
         with_session(operate, lead=True)
     elif on_amazon:
-        _operate_with(lambda: _amazon(options, operation.flags), access, operation)
+        _operate_with(lambda: _amazon(options, operation.flags), access, replace(operation, place="Amazon SageMaker"))
     else:
-        _operate_with(lambda: _another(elsewhere, options), access, operation)
+        _operate_with(lambda: _another(elsewhere, options), access, replace(operation, place=elsewhere.url))
 
 
 def _operate_with(open_places: Callable[[], AbstractAsyncContextManager[Places]], access: Any, operation: Any) -> None:

@@ -179,7 +179,7 @@ class _View:
     async def _tell_model(self, uri: str) -> None:
         if await self._session.holds(uri):
             click.echo(f"model: {uri}")
-            click.echo(f"Fetch it with: trainyard artifacts {self._name} --to FOLDER", err=True)
+            click.echo(self._session.fetching(self._name, uri), err=True)
         else:
             click.echo("It wrote no model: /opt/ml/model was empty at its end.", err=True)
 

@@ -64,7 +64,10 @@ def _version(*, strict: bool) -> dict[str, Any]:
 
 def _columns() -> list[dict[str, Any]]:
     """ACK's three, in its order, then ours."""
-    synced, ready = (_condition(kind) for kind in (names.ConditionType.RESOURCE_SYNCED, names.ConditionType.READY))
+    synced, ready = (
+        _condition(kind, "status") for kind in (names.ConditionType.RESOURCE_SYNCED, names.ConditionType.READY)
+    )
+    why = _condition(names.ConditionType.READY, "message")  # a Terminal's or Recoverable's text, where there is one
     return [
         {"name": "FAILURE-REASON", "type": "string", "jsonPath": ".status.failureReason", "priority": 1},
         {"name": "SECONDARY-STATUS", "type": "string", "jsonPath": ".status.secondaryStatus"},
@@ -74,11 +77,12 @@ def _columns() -> list[dict[str, Any]]:
         {"name": "READY", "type": "string", "jsonPath": ready, "priority": 1},
         {"name": "WAITING", "type": "string", "jsonPath": ".status.waiting", "priority": 1},
         {"name": "JOB", "type": "string", "jsonPath": ".status.trainingJobName", "priority": 1},
+        {"name": "MESSAGE", "type": "string", "jsonPath": why, "priority": 1},
     ]
 
 
-def _condition(kind: str) -> str:
-    return f'.status.conditions[?(@.type=="{kind}")].status'
+def _condition(kind: str, member: str) -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{member}'
 
 
 def resource_schema(*, strict: bool) -> Schema:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,8 @@ from trainyard.access.punctual import PunctualProtocol
 from trainyard.model.errors import TrainyardError
 
 _MOST = 1000  # connections of one listener; a token has far fewer of them (access.guard)
+RENEWAL_LOOK = 10.0  # seconds between looks whether a certificate was renewed
+_LOG = logging.getLogger(__name__)
 _GONE_AFTER = 60_000  # milliseconds that a peer may leave what was sent unacknowledged: longer, and it is no more
 
 
@@ -34,11 +37,18 @@ class ByPath:
 
 @asynccontextmanager
 async def answering(
-    app: ASGIApp, listener: socket.socket, *, grace: float, certificate: Path | None = None, key: Path | None = None
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    grace: float,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    renewal: float = RENEWAL_LOOK,
 ) -> AsyncIterator[None]:
     """The application on a socket for as long as the block lasts; then its requests have `grace` seconds to end.
 
-    Raises TrainyardError for a certificate that is none.
+    A certificate that is renewed in its files, which is looked for every `renewal` seconds, counts for the connections
+    after that. Raises TrainyardError for one that is none.
     """
     tls: dict[str, Any] = {} if certificate is None else {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
     if listener.family != socket.AF_UNIX:
@@ -56,13 +66,47 @@ async def answering(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     opened = asyncio.create_task(server.opened.wait())
     await asyncio.wait({serving, opened}, return_when=asyncio.FIRST_COMPLETED)
+    renewing = None
+    if config.ssl is not None and certificate is not None and key is not None:
+        renewing = asyncio.create_task(_renewed(config.ssl, certificate, key, renewal))
     try:
         if server.opened.is_set():
             yield
     finally:
+        if renewing is not None:
+            renewing.cancel()
         opened.cancel()
         server.should_exit = True
         await serving
+
+
+async def _renewed(context: ssl.SSLContext, certificate: Path, key: Path, every: float) -> None:
+    """Load a certificate and its key anew whenever their files have changed, for ever.
+
+    While the two do not belong together, for one of them is yet to be written, the last ones stay in use.
+    """
+    loaded = _stamps(certificate, key)
+    while True:
+        await asyncio.sleep(every)
+        found = _stamps(certificate, key)
+        if found in (loaded, None):
+            continue
+        loaded = found
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+            context.load_cert_chain(certificate, key)
+        except (ssl.SSLError, OSError) as error:
+            _LOG.warning("%s and %s have changed and are not used: %s", certificate, key, error)
+        else:
+            _LOG.info("%s is used in its new form", certificate)
+
+
+def _stamps(*paths: Path) -> list[tuple[int, int, int]] | None:
+    """What changes whenever a file does; None while one of them is missing."""
+    try:
+        return [(found.st_ino, found.st_size, found.st_mtime_ns) for found in (path.stat() for path in paths)]
+    except OSError:
+        return None
 
 
 class _Server(uvicorn.Server):

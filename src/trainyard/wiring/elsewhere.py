@@ -35,6 +35,10 @@ class JobsElsewhere:
         """Whether a model is there: taken to be so."""
         return True
 
+    def fetching(self, name: str, uri: str) -> str:  # noqa: ARG002 - its bucket is known there alone
+        """How a person gets at a job's model, in a sentence."""
+        return f"It is kept by {self.where}; fetch it on that machine with: trainyard artifacts {name} --to FOLDER"
+
 
 def address_of(url: str, *, token_file: str | None, ca_file: str | None) -> Address:
     """`unix:///path/of/control.sock`, or `https://host:port` with a token.

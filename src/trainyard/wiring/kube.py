@@ -69,8 +69,9 @@ async def kube_serving(home: Home, where: KubeListener, jobs_for: Callable[[Judg
             own = stack.enter_context(unix_listener(home.path, home.kube_socket.name))
             await stack.enter_async_context(answering(Guard(door, nobody_else, render=_status), own, grace=_GRACE))
             both = ByPath(PREFIX, jobs, Guard(door, judge, render=_status))
-            tls = {"certificate": where.certificate, "key": where.key}
-            await stack.enter_async_context(answering(both, listener, grace=_GRACE, **tls))
+            await stack.enter_async_context(
+                answering(both, listener, grace=_GRACE, certificate=where.certificate, key=where.key)
+            )
             stack.callback(door.end_watches)
             url = url_of(where.host, listener, secure=where.certificate is not None)
             if peers.is_loopback(where.host):

@@ -38,6 +38,7 @@ class Operation:
     """How one operator runs. Addresses are `host:port`, "" for none; `qps` 0 is no limit of our own.
 
     mirrors : jobs that no resource made are shown as read-only resources.
+    place   : where the jobs run, for people.
     """
 
     flags: Flags = field(default_factory=Flags)
@@ -48,6 +49,7 @@ class Operation:
     qps: float = 0.0
     burst: int = 100
     mirrors: bool = False
+    place: str = ""
 
 
 class Operator:
@@ -66,6 +68,7 @@ class Operator:
     async def run(self) -> None:
         """Reconcile, whenever it is our turn, until cancelled."""
         async with self._client() as client, self._answering():
+            logging.getLogger(__name__).info("%s", self._words())
             if not self._operation.leader_election:
                 await self._controlling(client).run()
             while True:
@@ -111,6 +114,26 @@ class Operator:
             age=self.watch_age, ready=lambda: self._controller is None or self._controller.synced, page=self._page,
         ):  # fmt: skip
             yield
+
+    def _words(self) -> str:
+        """What it does, and how it was told to."""
+        told, rules, watching = self._operation, self._rules, self._watching
+        labels = f" with {watching.labels}" if watching.labels else ""
+        resync = f"every {rules.resync:g} s" if rules.resync else "never"
+        place = f"in account {rules.scope.account}, {rules.scope.region}"
+        words = (
+            f"trainyard operator {_version()}",
+            f"watches TrainingJobs{labels} of {', '.join(watching.namespaces) or 'all namespaces'}",
+            f"at {self._access.socket or self._access.server}",
+            f"jobs are carried out by {told.place or 'this process'} {place}",
+            f"deletion policy {rules.deletion_policy}",
+            f"{self._workers} at once",
+            f"resync {resync}",
+            f"leader election {f'by the lease {LEASE}' if told.leader_election else 'off'}",
+            f"health at {told.health_address or 'no address'}",
+            f"metrics at {told.metrics_address or 'no address'}",
+        )
+        return "; ".join(words)
 
     def _page(self) -> bytes:
         if self._controller is not None:

@@ -6,12 +6,14 @@ import asyncio
 import fcntl
 import http.client
 import importlib.util
+import json
 import os
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from urllib.parse import urlsplit
 
 from trainyard.kit.garbage import collected_rarely
 from trainyard.model.errors import TrainyardError, Unsupported
@@ -30,12 +32,12 @@ async def serve(
     drain_timeout: float,
     kube: KubeListener,
     aws: AwsListener,
-    opened: Callable[[str, str], None] = lambda _what, _url: None,
+    opened: Callable[[Mapping[str, str]], None] = lambda _urls: None,
 ) -> None:
     """Answer on the control socket, as a Kubernetes API and as AWS services until `stopping`.
 
-    Running jobs go on without us. `opened` is told of each port what it is and its URL, once it answers. Raises
-    TrainyardError where another server holds the home.
+    Running jobs go on without us. `opened` is told once, when all of it answers: of each port what it is, and its URL.
+    Raises TrainyardError where another server holds the home, or a port is not to be had.
     """
     if importlib.util.find_spec("uvicorn") is None:
         raise Unsupported("`serve` needs its extra: pip install 'trainyard[serve]'.")
@@ -53,8 +55,7 @@ async def serve(
             operating_beside(session),
             telling_beside(session),
         ):
-            opened("Kubernetes and job API", url)
-            opened("AWS services", aws_url)
+            opened({"Kubernetes and job API": url, "AWS services": aws_url})
             await stopping.wait()
             session.engine.placing = False  # what runs goes on; what waits is for the next leader
 
@@ -111,6 +112,27 @@ def health(home: Home) -> tuple[bool, str]:
             return False, f"No server of {home.path} answers: {error}. Start one: trainyard serve."
         finally:
             os.close(folder)
+
+
+def answers_kubectl(home: Home) -> bool:
+    """Whether the address in the home's kubeconfig is answered."""
+    try:
+        config = json.loads(home.kubeconfig.read_bytes())
+        url = urlsplit(config["clusters"][0]["cluster"]["server"])
+        with socket.create_connection((url.hostname or "", url.port or 443), timeout=_PATIENCE):
+            return _is_served(home)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _is_served(home: Home) -> bool:
+    """Whether a server holds the home: else it is a stranger who answers at a port that once was ours."""
+    with home.server_lock.open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
 
 
 @contextmanager

@@ -79,6 +79,10 @@ class Jobs(Protocol):
         """Whether a model is there; True where we may not look, for the job could."""
         ...
 
+    def fetching(self, name: str, uri: str) -> str:
+        """How a person brings a job's model here, in a sentence."""
+        ...
+
 
 class JobsAndObjects(Jobs, Protocol):
     """Jobs, and their objects too: this home's, or Amazon's. Another Trainyard's objects are its own."""
@@ -126,6 +130,10 @@ class Session:
             return bool(await model_at(self.objects, uri))
         except TrainyardError:
             return True
+
+    def fetching(self, name: str, uri: str) -> str:  # noqa: ARG002 - `artifacts` knows where each job's is
+        """How a person brings a job's model here, in a sentence."""
+        return f"Fetch it with: trainyard artifacts {name} --to FOLDER"
 
 
 @asynccontextmanager
