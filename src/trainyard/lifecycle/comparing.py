@@ -44,6 +44,8 @@ DEFAULTS: Mapping[str, Any] = {
 }
 # Given or not given is itself what the user says: leaving them out switches something off.
 _PRESENCE_COUNTS = frozenset({"ProfilerConfig"})
+# Where a request says nothing the service decides by the rest of it, so that whatever it decided is as was asked.
+_DECIDED_THERE = frozenset({"AlgorithmSpecification.EnableSageMakerMetricsTimeSeries"})
 _SETS = frozenset({"VpcConfig.Subnets", "VpcConfig.SecurityGroupIds"})
 
 
@@ -87,6 +89,8 @@ def _value(wanted: Any, observed: Any, shape: Shape, path: tuple[str | int, ...]
     if wanted == observed:
         return
     place = generic(path)
+    if wanted is None and place in _DECIDED_THERE:
+        return
     if place in _PRESENCE_COUNTS and (wanted is None) != (observed is None):
         yield Difference(path, wanted, observed)
     elif shape.structure is not None:
