@@ -1,7 +1,7 @@
 """Kubernetes Events about objects: told in the background, repetitions counted in one object, and never in the way.
 
-An event's name ends in the time when it was first told, as client-go names them: times are whole seconds, and within
-one kubectl keeps the order of names. One object may make so many, one process keeps so many waiting; what is beyond is
+An event's name ends in the time when it was first told, as client-go names them: where a server cuts times to whole
+seconds, kubectl keeps the order of names within one. One object may make so many, one process keeps so many waiting; what is beyond is
 dropped and counted. (client-go keeps 1,000 waiting and lets an object make 25, then one in five minutes.)
 """
 
@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainyard.kit.times import rfc3339
+from trainyard.kit.times import rfc3339_micro
 from trainyard.kubeapi.client import Client, Object
 from trainyard.kubeapi.errors import ApiError, NotFound
 from trainyard.kubeapi.kinds import EVENTS
@@ -123,7 +123,7 @@ class Recorder:
             await self._send_first(told)
             return
         self._remember(told, _Sent(known.name, known.count + 1))  # the other senders count on from here
-        patch = {"count": known.count + 1, "lastTimestamp": rfc3339(told.at)}
+        patch = {"count": known.count + 1, "lastTimestamp": rfc3339_micro(told.at)}
         await self._client.patch(EVENTS, told.where, known.name, patch)
 
     async def _send_first(self, told: _Told) -> None:
@@ -154,7 +154,7 @@ class Recorder:
         return limiter.try_take()
 
     def _event(self, told: _Told, name: str) -> Object:
-        at = rfc3339(told.at)
+        at = rfc3339_micro(told.at)
         return {
             "apiVersion": "v1",
             "kind": "Event",

@@ -25,12 +25,20 @@ class Text:
     pattern: str | None = None
 
 
+_LARGEST = 2**31 - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number's bounds, both inclusive."""
+    """A number's bounds, both inclusive. Whole numbers that have bounds have 32 bits in the API, the others 64."""
 
     min: int | None = None
     max: int | None = None
+
+    @property
+    def largest(self) -> int:
+        """The upper bound, that of 32 bits where there is no other."""
+        return _LARGEST if self.max is None else self.max
 
 
 @dataclass(frozen=True, slots=True)

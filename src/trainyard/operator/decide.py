@@ -31,12 +31,23 @@ from trainyard.resource import tagging
 from trainyard.resource.conditions import Fault
 from trainyard.resource.late import late_initialisation
 from trainyard.resource.names import FINALIZER, AdoptionPolicy, Annotation, OwnAnnotation
+from trainyard.resource.status import drifted
 
 EXISTS_REASON = (
     "This resource already exists but is not managed by ACK. To bring the resource under ACK management, you should "
     "explicitly adopt the resource by enabling the ResourceAdoption feature gate and populating the "
     "`services.k8s.aws/adoption-policy` and `services.k8s.aws/adoption-fields` annotations."
 )
+TAKEN = (
+    "The training job {name} was not made by this resource, and is left alone. Give spec.trainingJobName another name, "
+    "leave it out for a generated one, delete the job and then apply again, or adopt it by the annotation "
+    "services.k8s.aws/adoption-policy: adopt-or-create."
+)
+UNCHANGED = (
+    "The job goes on as it was made. It differs from the resource at {places}: set that back, or delete the resource "
+    "and apply it again under a new name."
+)
+_PLACES = 3  # that are named in a sentence; status.drift has more
 UPDATING = "training job is updating"
 RENAMED = "trainingJobName cannot be changed: {name} is the job that this resource made, and it keeps its name."
 GONE = (
@@ -178,7 +189,8 @@ def _shown(case: Case, seen: Seen) -> Step:
 def _foreign(case: Case) -> Step:
     if case.managed:  # left by a create that lost its race; nothing of ours is behind it
         return Patch({"metadata": {"finalizers": deleting.finalizers_left(case)}}, "unmanage")
-    return settle(case, Fault(EXISTS, terminal=True, reason=EXISTS_REASON))
+    taken = TAKEN.format(name=naming.job_name(case))
+    return settle(case, Fault(EXISTS, terminal=True, reason=EXISTS_REASON, advice=taken))
 
 
 def _own(case: Case, seen: Seen) -> Step:
@@ -214,9 +226,15 @@ def _changed(case: Case, seen: Seen) -> Step | None:
             pause = Pause(after=POLL if asked_for else None, patient=True)
             return settle(case, Fault(reason), pause=pause, late=True)
         case updating.Refuse(reason):
-            return settle(case, Fault(reason, terminal=True), late=True)
+            return settle(case, Fault(reason, terminal=True, advice=_unchanged(case)), late=True)
         case None:
             return None
+
+
+def _unchanged(case: Case) -> str:
+    places = [str(one["path"]) for one in drifted(case.differences)]
+    shown = ", ".join(places[:_PLACES]) + (" and more" if len(places) > _PLACES else "")
+    return UNCHANGED.format(places=shown)
 
 
 def _retagged(case: Case, seen: Seen) -> Step | None:

@@ -36,7 +36,7 @@ def settle(case: Case, fault: Fault | None = None, *, pause: Pause | None = None
     late : the resource has been late-initialised, or needs nothing of that.
     """
     job = case.sight if isinstance(case.sight, Seen) else None
-    status = _seen_status(case, job) if job else _remembered_status(case, fault)
+    status = _seen_status(case, job, fault) if job else _remembered_status(case, fault)
     told = _blurred(conditions.told(job.wire if job else None, fault, late=late), status, fault)
     return _settled(case, status, told, fault, pause or Pause(after=fault.after if fault else None))
 
@@ -71,16 +71,20 @@ def _settled(
         status={} if patch == case.unkept else patch,
         after=_next_look(case, status, pause.after),
         again=fault is not None and not fault.terminal and pause.after is None and not pause.patient,
-        tale=tale(case.status, status),
+        tale=tale(case.status, status, advice=fault.advice if fault else ""),
     )
 
 
-def tale(before: Mapping[str, Any], after: Mapping[str, Any]) -> Tale | None:
-    """The one thing that is most worth telling of a change of status, for people who read `kubectl describe`."""
+def tale(before: Mapping[str, Any], after: Mapping[str, Any], *, advice: str = "") -> Tale | None:
+    """The one thing that is most worth telling of a change of status, for people who read `kubectl describe`.
+
+    advice : what a person can do about a fault.
+    """
     for kind in (ConditionType.TERMINAL, ConditionType.RECOVERABLE):
         old, new = _condition(before, kind), _condition(after, kind)
         if new and new.get("message") != (old or {}).get("message"):
-            return Tale(kind.removeprefix("ACK."), str(new.get("message", "")), warning=True)
+            text = f"{new.get('message', '')}{'. ' if advice else ''}{advice}"
+            return Tale(kind.removeprefix("ACK."), text, warning=True)
     if after.get("secondaryStatus") != before.get("secondaryStatus"):
         return _progress(after)
     if after.get("waiting") and after.get("waiting") != before.get("waiting"):
@@ -102,8 +106,8 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None
     return next((one for one in status.get("conditions") or () if one.get("type") == kind), None)
 
 
-def _seen_status(case: Case, seen: Seen) -> dict[str, Any]:
-    remarks: dict[str, Any] = {"notices": remarks_on(case)}
+def _seen_status(case: Case, seen: Seen, fault: Fault | None) -> dict[str, Any]:
+    remarks: dict[str, Any] = {"notices": [*remarks_on(case), *([fault.advice] if fault and fault.advice else [])]}
     if (case.managed or case.adopted) and not case.read_only:
         remarks["drift"] = drifted(case.differences)
         remarks["managedTagKeys"] = sorted(str(tag.get("key")) for tag in case.spec.get("tags") or ())

@@ -42,6 +42,7 @@ class Fault:
     terminal : trying again by itself would not help.
     unplaced : there is no place to look in yet, which ACK tells by ResourceSynced alone.
     after    : seconds after which to look again, where that is no matter of patience.
+    advice   : what a person can do, where ACK's words do not say it; told beside the conditions.
     """
 
     message: str
@@ -49,6 +50,7 @@ class Fault:
     reason: str = ""
     unplaced: bool = False
     after: float | None = None
+    advice: str = ""
 
 
 def synced(description: Mapping[str, Any]) -> Condition:

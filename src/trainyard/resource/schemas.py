@@ -74,7 +74,7 @@ def _constrain(schema: Schema, constraint: Any) -> None:
     if isinstance(constraint, Text):
         schema |= _text(constraint)
     elif isinstance(constraint, Number):
-        schema |= _given(minimum=constraint.min, maximum=constraint.max)
+        schema |= _given(minimum=constraint.min, maximum=constraint.largest)
     elif isinstance(constraint, Items):
         schema |= _given(minItems=constraint.min or None, maxItems=constraint.max)
     elif isinstance(constraint, OneOf):

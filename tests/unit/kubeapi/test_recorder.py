@@ -68,7 +68,9 @@ async def test_the_same_again_is_counted_in_one_event() -> None:
             clock.at += 10
     (event,) = listed(api)
     assert (event["count"], event["type"]) == (3, "Warning")
-    assert (event["firstTimestamp"], event["lastTimestamp"]) == ("1970-01-01T00:16:40Z", "1970-01-01T00:17:00Z")
+    assert (event["firstTimestamp"], event["lastTimestamp"]) == (
+        "1970-01-01T00:16:40.000000Z", "1970-01-01T00:17:00.000000Z",
+    )  # fmt: skip
 
 
 async def test_an_event_whose_time_in_the_server_was_over_is_begun_anew() -> None:

@@ -205,6 +205,11 @@ def test_a8_a_foreign_job_is_shown_and_left_alone() -> None:
     assert found["ACK.ResourceSynced"] == ("True", "TrainingJob is in Completed status.", "")
     assert status["ackResourceMetadata"]["arn"] == ARN
     assert "ACK.LateInitialized" not in found
+    end = decide(case)
+    assert isinstance(end, Settle)
+    assert end.tale is not None
+    assert "left alone" in end.tale.message
+    assert status["notices"] == [deciding.TAKEN.format(name="job")]
 
 
 def test_a9_a_rejected_edit_does_not_stop_tracking() -> None:

@@ -84,6 +84,9 @@ _TYPES: dict[tuple[str, str], Message] = {
     ("v1", "Event"): _EVENT,
     ("coordination.k8s.io/v1", "Lease"): _message(metadata=(1, _METADATA), spec=(2, _LEASE_SPEC)),
     ("authorization.k8s.io/v1", "SelfSubjectAccessReview"): _message(metadata=(1, _METADATA), spec=(2, _REVIEW_SPEC)),
+    ("authorization.k8s.io/v1", "SelfSubjectRulesReview"): _message(
+        metadata=(1, _METADATA), spec=(2, _message(namespace=(1, "text")))
+    ),
     ("authentication.k8s.io/v1", "SelfSubjectReview"): _message(metadata=(1, _METADATA)),
 }  # fmt: skip
 _TYPE = _message(apiVersion=(1, "text"), kind=(2, "text"))

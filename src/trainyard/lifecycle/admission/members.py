@@ -89,8 +89,8 @@ class Inspection:
             self._findings.tell(_failure, path, value, words.shortest(least), "length")
 
     def _bounds(self, value: int, number: Number, path: Path) -> None:
-        if number.max is not None and value > number.max:
-            self._findings.tell(_failure, path, value, words.largest(number.max), "range")
+        if value > number.largest:
+            self._findings.tell(_failure, path, value, words.largest(number.largest), "range")
         if number.min is not None and value < number.min:
             self._findings.tell(_failure, path, value, words.smallest(number.min), "range")
 
