@@ -1,8 +1,9 @@
 """Kubernetes Events about objects: told in the background, repetitions counted in one object, and never in the way.
 
 An event's name ends in the time when it was first told, as client-go names them: where a server cuts times to whole
-seconds, kubectl keeps the order of names within one. One object may make so many, one process keeps so many waiting; what is beyond is
-dropped and counted. (client-go keeps 1,000 waiting and lets an object make 25, then one in five minutes.)
+seconds, kubectl keeps the order of names within one. One object may make so many, one process keeps so many waiting;
+what is beyond is dropped and counted. (client-go keeps 1,000 waiting, and an object may make 25, then one in five
+minutes.)
 """
 
 from __future__ import annotations
