@@ -185,6 +185,7 @@ def test_probes_and_metrics_tell_how_it_is(cluster: Cluster) -> None:
         assert asked(f"http://{health}/readyz") == (200, '{"synced": true}')
         told = asked(f"http://{metrics}/metrics")[1]
         assert "trainyard_resources 1.0" in told
+        assert 'trainyard_resources_in_fault{condition="ACK.Terminal"} 0.0' in told
         assert (
             'ack_outbound_api_requests_total{op_id="CreateTrainingJob",op_type="CREATE",service="sagemaker"} 1.0'
             in told

@@ -18,9 +18,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from trainyard.doors.kube.patches import json_patch
+from trainyard.doors.kube.patches import json_patch, merge_patch
 
 Object = dict[str, Any]
+merged = merge_patch  # RFC 7396, as an API server applies it
 Trouble = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 
 
@@ -298,19 +299,6 @@ def _discovery(path: str) -> Object | None:
         status = {**one, "name": "trainingjobs/status", "verbs": ["get", "patch", "update"]}
         return {"kind": "APIResourceList", "groupVersion": f"{_GROUP}/{_VERSION}", "resources": [one, status]}
     return None
-
-
-def merged(before: Any, patch: Any) -> Any:
-    """RFC 7396, as an API server applies it."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(before) if isinstance(before, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), value)
-    return result
 
 
 if __name__ == "__main__":  # a process of its own, for benchmarks

@@ -20,6 +20,7 @@ from trainyard.kubeapi.queue import WorkQueue
 from trainyard.kubeapi.recorder import Recorder
 from trainyard.operator.asking import Asking
 from trainyard.operator.case import Rules
+from trainyard.operator.census import Census
 from trainyard.operator.feeds import Feeds
 from trainyard.operator.index import Index
 from trainyard.operator.metrics import Metrics
@@ -55,7 +56,7 @@ class Controller:
         self._watching, self._workers = watching or Watching(), workers
         self.metrics = metrics or Metrics()
         self.queue = WorkQueue()
-        self.index = Index(rules)
+        self.index, self.census = Index(rules), Census()
         self._mirror = _mirror(client, places, self.index) if self._watching.mirrors else None
         self._passing: dict[str, str] = {}  # keys that are worked on, and the revision that the pass has come to
         self.feeds = Feeds(
@@ -125,6 +126,10 @@ class Controller:
         self.metrics.watch_age.set(self.watch_age())
         self.metrics.feed_age.set(self.feeds.broken_for())
         self.metrics.resources.set(sum(len(informer) for informer in self._informers))
+        for status, count in self.census.jobs.items():
+            self.metrics.jobs.labels(status).set(count)
+        for condition, count in self.census.faults.items():
+            self.metrics.faults.labels(condition).set(count)
         self.metrics.events.labels("sent").set(self._recorder.sent)
         self.metrics.events.labels("dropped").set(self._recorder.dropped)
 
@@ -134,11 +139,13 @@ class Controller:
     def _changed(self, key: str, resource: Object | None, before: Object | None) -> None:
         if resource is None:
             self.index.drop(key)
+            self.census.drop(key)
             self.queue.drop(key)
             self.feeds.leave(key)
             self._reconciler.forget(*key.split("/", 1))
             return
         resting = self.index.put(key, resource, self._clock.now())
+        self.census.put(key, resource.get("status") or {})
         if key in self._passing:
             return  # most likely the echo of this pass's own write; `_work` looks again if it was not
         if before is None and resting:
@@ -161,6 +168,7 @@ class Controller:
             self._passing[key] = _revision(resource)
         if informer is not None and informer.wrote(resource):
             self.index.put(key, resource, self._clock.now())
+            self.census.put(key, resource.get("status") or {})
 
     def _informer_of(self, namespace: str | None) -> Informer | None:
         if not self._watching.namespaces:

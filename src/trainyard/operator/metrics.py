@@ -53,6 +53,13 @@ class Metrics:
             "trainyard_feed_broken_seconds", "Since the service's changes stopped coming.", registry=registry
         )
         self.resources = Gauge("trainyard_resources", "Resources that are known.", registry=registry)
+        self.jobs = Gauge(
+            "trainyard_resources_by_job_status", "Resources by their trainingJobStatus.", ["status"], registry=registry
+        )
+        self.faults = Gauge(
+            "trainyard_resources_in_fault", "Resources by ACK's conditions of failure.", ["condition"],
+            registry=registry,
+        )  # fmt: skip
         self.status_writes = Counter("trainyard_status_writes", "Writes of a status.", registry=registry)
         self.events = Gauge("trainyard_events", "Kubernetes Events.", ["result"], registry=registry)
 
