@@ -12,6 +12,8 @@ from aiohttp import web
 
 from trainyard.model.errors import TrainyardError
 
+NOWHERE = ("", "0")
+_LARGEST_PORT = 65535
 DEAF_AFTER = 300.0  # seconds without hearing the API server
 
 
@@ -41,10 +43,10 @@ async def answering(
 @asynccontextmanager
 async def _site(address: str, routes: Sequence[web.RouteDef]) -> AsyncIterator[None]:
     host, _, port = address.rpartition(":")
-    if address in ("", "0"):
+    if address in NOWHERE:
         yield
         return
-    if not port.isdecimal():
+    if not port.isdecimal() or int(port[:6]) > _LARGEST_PORT:
         raise TrainyardError(f"{address!r} is no address: write host:port, or 0 for none.")
     app = web.Application()
     app.add_routes(routes)

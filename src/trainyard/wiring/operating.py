@@ -21,7 +21,7 @@ from trainyard.kubeapi.kubeconfig import files_of, from_kubeconfig
 from trainyard.kubeapi.lease import Lease, NotLeading
 from trainyard.model.errors import TrainyardError
 from trainyard.operator.controller import Controller
-from trainyard.operator.health import answering
+from trainyard.operator.health import NOWHERE, answering
 from trainyard.operator.metrics import Metrics
 from trainyard.operator.options import SYSTEM_NAMESPACE, Flags, rules_of, watching_of, workers_of
 from trainyard.ports.places import OnlyPlace, Places
@@ -130,8 +130,8 @@ class Operator:
             f"{self._workers} at once",
             f"resync {resync}",
             f"leader election {f'by the lease {LEASE}' if told.leader_election else 'off'}",
-            f"health at {told.health_address or 'no address'}",
-            f"metrics at {told.metrics_address or 'no address'}",
+            f"health {_address(told.health_address)}",
+            f"metrics {_address(told.metrics_address)}",
         )
         return "; ".join(words)
 
@@ -209,6 +209,10 @@ def _system_namespace() -> str:
     """Where ACK looks for its maps of roles."""
     names = ("ACK_SYSTEM_NAMESPACE", "K8S_NAMESPACE")
     return next((os.environ[name] for name in names if os.environ.get(name)), SYSTEM_NAMESPACE)
+
+
+def _address(given: str) -> str:
+    return "nowhere" if given in NOWHERE else f"at {given}"
 
 
 def _version() -> str:
