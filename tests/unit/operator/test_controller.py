@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from tests.fakes.apiserver import ApiServer, refusal
 from tests.fakes.yard import TestYard, a_running_yard
-from tests.unit.operator.world import CLOCK, World, a_client, a_controller, a_manifest, a_world, an_api, until
+from tests.unit.operator.world import CLOCK, REQUEST, World, a_client, a_controller, a_manifest, a_world, an_api, until
 
 from trainyard.kubeapi.client import Client
 from trainyard.kubeapi.lease import Lease, NotLeading, Terms
@@ -53,6 +53,17 @@ async def test_a_resource_is_carried_out_to_its_end_and_then_left_alone() -> Non
         await until(lambda: described(world) > calls)  # an edit of a label is noticed, and needs nothing
         await until(lambda: world.controller.queue.idle)
         assert resource_writes(world) == writes + 1  # the edit's own
+
+
+async def test_a_job_that_measures_is_not_held_for_edited() -> None:
+    """The service keeps metrics as series by itself where a job defines some: nobody edited anything."""
+    algorithm = {**REQUEST["AlgorithmSpecification"], "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*)"}]}
+    async with a_world() as world:
+        await world.apply("job", AlgorithmSpecification=algorithm)
+        await trained(world)
+        assert world.condition("job", "ACK.Terminal") is None
+        assert "drift" not in world.status("job")
+        assert world.resource("job")["spec"]["algorithmSpecification"]["enableSageMakerMetricsTimeSeries"] is True
 
 
 def resource_writes(world: World) -> int:
