@@ -20,6 +20,7 @@ from trainyard.doors.kube.builtin import AT_START, DEFINITION, NAMESPACE
 from trainyard.doors.kube.collecting import Collector
 from trainyard.doors.kube.documents import DocumentPaths
 from trainyard.doors.kube.errors import Refused, bad_request, internal, method_not_allowed, no_such_place, unavailable
+from trainyard.doors.kube.forgetting import Forgetting
 from trainyard.doors.kube.kinds import Kind
 from trainyard.doors.kube.negotiating import Wanted, wanted_by
 from trainyard.doors.kube.options import WriteOptions, delete_options, list_options, write_options
@@ -53,14 +54,17 @@ class KubeDoor:
         for name in AT_START:
             with suppress(Refused):
                 await self._writing.create(NAMESPACE, "", {"metadata": {"name": name}}, WriteOptions(agent="trainyard"))
-        following = asyncio.create_task(self._world.registry.follow())
-        collecting = asyncio.create_task(Collector(self._world, self._writing).run())
+        tasks = [
+            asyncio.create_task(work.run())
+            for work in (Collector(self._world, self._writing), Forgetting(self._world, self._writing))
+        ]
+        tasks.append(asyncio.create_task(self._world.registry.follow()))
         try:
             yield
         finally:
-            for task in (following, collecting):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(following, collecting, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def end_watches(self) -> None:
         """End every watch, as at the end of its time: the server is about to go, and waits for no client."""
