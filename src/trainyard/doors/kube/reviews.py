@@ -26,10 +26,19 @@ def permit(caller: Caller, method: str, kind: Kind, target: Target) -> None:
         return
     where = f'in the namespace "{scope}"' if scope else "at the cluster scope"
     why = (
-        f'User "{caller.name}" cannot {method.lower()} resource "{kind.plural}" in API group "{kind.group}" {where}: '
+        f'User "{caller.name}" cannot {_verb(method, target)} resource "{kind.plural}" in API group "{kind.group}" {where}: '
         f"{_hold(caller, scope)}"
     )
     raise forbidden(kind, target.name, why)
+
+
+def _verb(method: str, target: Target) -> str:
+    """A method on a path as the API's rules name it."""
+    if method in ("GET", "HEAD"):
+        return "get" if target.name else "list"
+    if method == "DELETE" and not target.name:
+        return "deletecollection"
+    return {"POST": "create", "PUT": "update"}.get(method, method.lower())
 
 
 def answered(kind: Kind, given: Any, caller: Caller, kinds: Sequence[Kind]) -> Body:

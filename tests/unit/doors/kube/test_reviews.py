@@ -55,6 +55,18 @@ def test_a_refusal_names_the_hold_where_it_is_the_hold() -> None:
     assert refusal(CALLERS["held admin"], "POST", NAMESPACE).endswith("its token is held to team")
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "verb"),
+    [
+        ("GET", "", "list"), ("GET", "one", "get"), ("POST", "", "create"), ("PUT", "one", "update"),
+        ("PATCH", "one", "patch"), ("DELETE", "one", "delete"), ("DELETE", "", "deletecollection"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_verb(method: str, name: str, verb: str) -> None:
+    told = refusal(CALLERS["held submitter"], method, CONFIG_MAP, "other", name)
+    assert f'User "anna" cannot {verb} resource "configmaps"' in told
+
+
 def answer(kind: Kind, caller: Caller, spec: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = reviews.answered(kind, {"spec": spec}, caller, KINDS)["status"]
     return found
