@@ -26,8 +26,8 @@ def permit(caller: Caller, method: str, kind: Kind, target: Target) -> None:
         return
     where = f'in the namespace "{scope}"' if scope else "at the cluster scope"
     why = (
-        f'User "{caller.name}" cannot {_verb(method, target)} resource "{kind.plural}" in API group "{kind.group}" {where}: '
-        f"{_hold(caller, scope)}"
+        f'User "{caller.name}" cannot {_verb(method, target)} resource "{kind.plural}" in API group "{kind.group}" '
+        f"{where}: {_hold(caller, scope)}"
     )
     raise forbidden(kind, target.name, why)
 
