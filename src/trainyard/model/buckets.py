@@ -6,6 +6,7 @@ epoch, sizes bytes. Names of headers and of user metadata are in lower case; a h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,9 @@ LONGEST_KEY = 1024  # bytes
 LARGEST_PAGE = 1000
 SMALLEST_PART = 5 * 1024 * 1024  # bytes, but for the last
 MOST_PARTS = 10_000
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 
 E = TypeVar("E")
 
@@ -45,6 +49,11 @@ class Bucket:
     created: float
     versioning: Versioning = Versioning.NEVER
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_bucket_name(name: str) -> bool:
+    """Whether a new bucket may be called so."""
+    return bool(_NAME.fullmatch(name)) and ".." not in name and not _ADDRESS.fullmatch(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,10 @@ class Buckets:
         routes = {name: Route(**route) for name, route in plain["buckets"].items()}
         return cls(routes, Route(**plain["default"]))
 
+    def embeds(self, bucket: str = "") -> bool:
+        """Whether a bucket is, or would be, in the embedded store; without a name, any that settings do not name."""
+        return self._routes.get(bucket, self._default).embedded is not None
+
     def elsewhere(self, bucket: str) -> str | None:
         """Where a bucket is that is not in the embedded store, in words; None for one that is, or would be."""
         route = self._routes.get(bucket, self._default)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import stat
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -14,10 +14,9 @@ import orjson
 from trainyard.access import peers
 from trainyard.access.guard import Judge, Loopback
 from trainyard.access.keys import Key
-from trainyard.access.seals import Seals
 from trainyard.access.sessions import Sessions
 from trainyard.awswire.calls import Call
-from trainyard.doors.aws.front import Door, Front, signer
+from trainyard.doors.aws.front import Door, Front, StreamingDoor, signer
 from trainyard.doors.aws.identity import Identities
 from trainyard.doors.ecr.door import ecr_door
 from trainyard.doors.iam import door as iam
@@ -27,12 +26,12 @@ from trainyard.doors.sts.door import Assuming, sts_door
 from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.ids import request_id
-from trainyard.kit.masterkey import master_key
 from trainyard.model.errors import TrainyardError
 from trainyard.model.keys import Scope
 from trainyard.wiring import s3
 from trainyard.wiring.answering import answering
 from trainyard.wiring.home import Home
+from trainyard.wiring.inside import seals_of
 from trainyard.wiring.listeners import DEFAULT_AWS_PORT, AwsListener
 from trainyard.wiring.permissions import Permissions
 from trainyard.wiring.roles import roles_of
@@ -53,30 +52,39 @@ async def aws_serving(session: Session, where: AwsListener) -> AsyncIterator[str
         where = replace(where, certificate=None, key=None)  # nothing leaves this machine
     else:
         _require_safe(where, keys, session.home)
-    clock = SystemClock()
     judge: Judge = Loopback() if local else signer  # beyond loopback the signature is the judge
-    sessions = sessions_of(session.home)
     async with s3.s3_door(session, for_owner=local) as objects:
-        front = Front(
-            doors=doors_of(session, sessions),
-            streams={"s3": (objects, s3.LIMITS)},
-            identities=Identities(
-                keys=keys.get,
-                home=Scope(session.settings.account, session.settings.region),
-                verifies=not local,
-                sessions=sessions,
-            ),
-            judge=judge,
-            now=clock.now,
-            new_id=request_id,
-        )
+        front = front_of(session, sessions_of(session.home), objects, Admission(judge=judge, verifies=not local))
         async with _listening(front, session, where) as url:
             yield url
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """Who may connect to a front, and whether only signatures by known keys are let in."""
+
+    judge: Judge
+    verifies: bool
+
+
+def front_of(session: Session, sessions: Sessions, objects: StreamingDoor, admission: Admission) -> Front:
+    """What stands behind a listener."""
+    return Front(
+        doors=doors_of(session, sessions),
+        streams={"s3": (objects, s3.LIMITS)},
+        identities=Identities(
+            keys=keys_of(session.settings).get, home=Scope(session.settings.account, session.settings.region),
+            verifies=admission.verifies, sessions=sessions,
+        ),
+        judge=admission.judge,
+        now=SystemClock().now,
+        new_id=request_id,
+    )  # fmt: skip
+
+
 def sessions_of(home: Home) -> Sessions:
     """Temporary keys of a home: those that one of its processes gave out, all know."""
-    return Sessions(Seals(partial(master_key, home.session_key)), SystemClock().now)
+    return Sessions(seals_of(home), SystemClock().now)
 
 
 def doors_of(session: Session, sessions: Sessions) -> dict[str, Door]:

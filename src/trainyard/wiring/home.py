@@ -64,6 +64,11 @@ class Home:
         return self.path / "aws.json"
 
     @property
+    def aws_socket(self) -> Path:
+        """Where whoever leads answers the AWS clients of jobs' programs."""
+        return self.path / "aws.sock"
+
+    @property
     def tokens(self) -> Path:
         """Who may use a server beyond loopback, by the hashes of their tokens."""
         return self.path / "tokens.json"

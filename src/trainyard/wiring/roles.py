@@ -44,11 +44,9 @@ class Roles:
             return Problem(path=("RoleArn",), message=f"The role {arn} cannot be used: {error}", code="role-unusable")
         return None
 
-    def notices(self, arn: str | None) -> tuple[str, ...]:
-        """What the user must know."""
-        if self._table(arn) is not None:
-            return ()
-        return (f"The role {arn} has no table under [roles] in trainyard.toml: the job has no AWS credentials.",)
+    def says(self, arn: str) -> bool:
+        """Whether settings say anything of it."""
+        return self._table(arn) is not None
 
     def knows(self, arn: str) -> bool:
         """Whether a job may name this role."""
@@ -57,6 +55,10 @@ class Roles:
     def has_keys(self, arn: str) -> bool:
         """Whether settings promise keys for it."""
         return bool((self._table(arn) or {}).keys() & {"access_key", "profile"})
+
+    def is_without(self, arn: str) -> bool:
+        """Whether settings say that its jobs have no credentials."""
+        return (self._table(arn) or {}).get("credentials") == "none"
 
     def arn_of(self, name: str, scope: Scope) -> str | None:
         """The role of that name in an account; None where settings know none and refuse what they do not know."""

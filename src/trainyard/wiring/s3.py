@@ -25,18 +25,23 @@ LIMITS = Limits(body=6 * 1024**3, seconds=24 * 3600.0)  # the door's own are clo
 @asynccontextmanager
 async def s3_door(session: Session, *, for_owner: bool) -> AsyncIterator[S3Door]:
     """The door, and its store kept tidy, for as long as the block lasts. for_owner: nobody else can reach it."""
-    store = session.objects.embedded(str(session.home.embedded_store))
-    world = World(
-        store=store, now=SystemClock().now, new_id=request_id, account=session.settings.account,
-        region=session.settings.region, for_owner=for_owner, elsewhere=session.objects.elsewhere,
-    )  # fmt: skip
-    collecting = asyncio.create_task(_collect(store))
+    collecting = asyncio.create_task(_collect(session.objects.embedded(str(session.home.embedded_store))))
     try:
-        yield S3Door(world)
+        yield door_of(session, for_owner=for_owner)
     finally:
         collecting.cancel()
         with suppress(asyncio.CancelledError):
             await collecting
+
+
+def door_of(session: Session, *, for_owner: bool, for_programs: bool = False) -> S3Door:
+    """The door alone. for_programs: a bucket that a job's program writes to is there from then on."""
+    world = World(
+        store=session.objects.embedded(str(session.home.embedded_store)), now=SystemClock().now,
+        new_id=request_id, account=session.settings.account, region=session.settings.region,
+        for_owner=for_owner, elsewhere=session.objects.elsewhere, makes_missing=for_programs,
+    )  # fmt: skip
+    return S3Door(world)
 
 
 async def _collect(store: EmbeddedStore) -> None:

@@ -35,6 +35,7 @@ from trainyard.stores.sqlite.store import SqliteJobStore
 from trainyard.wiring import file_systems, leadership, networks
 from trainyard.wiring.catalogue import Alias, Catalogue, Program
 from trainyard.wiring.home import Home
+from trainyard.wiring.inside import Inside, seals_of
 from trainyard.wiring.roles import Roles, roles_of
 from trainyard.wiring.settings import Settings, load
 from trainyard.yard.engine import Engine, Yard
@@ -174,10 +175,12 @@ async def lead(session: Session) -> None:
 
     An engine that dies (a full disk, a store that fails) gives the lead up, for another process or for the next try.
     """
+    from trainyard.wiring.programs import answering_programs
+
     while True:
         await session.leadership.lead()
         try:
-            async with session.engine.running():
+            async with answering_programs(session), session.engine.running():
                 await session.leadership.beat()
         except* Exception:  # noqa: BLE001 - whatever it was, the home must not be held by an engine that is gone
             _LOG.exception("the engine ended and is started again")
@@ -208,18 +211,21 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
     closing.callback(buckets.close)
     catalogue = _catalogue(settings)
     roles = roles_of(settings)
+    inside = Inside(roles, buckets, seals_of(home))
     runtime = LocalRuntime(
         LocalOptions(
             attempts=home.attempts, poke_socket=home.poke_socket, capacity=_capacity(settings),
             engine=caretaker_of(home),
+            aws_socket=home.aws_socket,
             routes=buckets.to_plain(),
             link_opt_ml=_links_opt_ml(settings),
             log_cap=settings.logs.get("cap_bytes", GIB),
             usage_interval=float(settings.metrics.get("usage_interval_seconds", 10.0)),
         ),
-        resolve=lambda spec: _resolve(catalogue, roles, settings, spec),
+        resolve=lambda spec: _resolve(catalogue, inside, settings, spec),
         wakeups=lambda: leadership.hints(home),
         credentials=roles.credentials,
+        aws_variables=inside.variables,
         clock=clock,
     )  # fmt: skip
     closing.callback(runtime.close)
@@ -309,13 +315,13 @@ def _as_role(buckets: Buckets, roles: Roles, spec: TrainingJobSpec) -> Buckets:
         raise ValidationRefused(f"The role {spec.role_arn} cannot be used: {error}") from error
 
 
-def _resolve(catalogue: Catalogue, roles: Roles, settings: Settings, spec: TrainingJobSpec) -> Resolution:
+def _resolve(catalogue: Catalogue, inside: Inside, settings: Settings, spec: TrainingJobSpec) -> Resolution:
     program = catalogue.resolve(spec)
     if not isinstance(program, Program):
         return Resolution(placement=None, problems=program)
     network = networks.network_of(settings.networks, spec)
     mounts = file_systems.mounts_of(settings.file_systems, spec)
-    problems = [one for one in (network, roles.problem(spec.role_arn), *mounts) if isinstance(one, Problem)]
+    problems = [one for one in (network, inside.roles.problem(spec.role_arn), *mounts) if isinstance(one, Problem)]
     if problems or isinstance(network, Problem):
         return Resolution(placement=None, problems=tuple(problems))
     plain: dict[str, object] = {
@@ -328,6 +334,6 @@ def _resolve(catalogue: Catalogue, roles: Roles, settings: Settings, spec: Train
         image=program.label,
         needs=Resources(cpus=1.0),
         program=plain,
-        notices=(*program.notices, *roles.notices(spec.role_arn)),
+        notices=(*program.notices, *inside.notices(spec)),
     )
     return Resolution(placement=placement)

@@ -12,11 +12,9 @@ from trainyard.doors.s3.listings import owner_element
 from trainyard.doors.s3.requests import Request
 from trainyard.doors.s3.world import World
 from trainyard.kit.tokens import place_of, token_of
-from trainyard.model.buckets import Bucket, Versioning
+from trainyard.model.buckets import Bucket, Versioning, is_bucket_name
 from trainyard.model.errors import ObjectRefused, Refusal
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _MOST_TAGS = 50
 _DEFAULT_REGION = "us-east-1"  # the one that is spelled by its absence
 _MOST_BUCKETS = 10_000
@@ -87,7 +85,7 @@ async def create(world: World, request: Request) -> Answer:
     place = world.elsewhere(request.bucket)
     if place is not None:
         raise Refused("BucketAlreadyExists", f"The bucket {request.bucket} is not in this store but at: {place}.")
-    if not _NAME.fullmatch(request.bucket) or ".." in request.bucket or _ADDRESS.fullmatch(request.bucket):
+    if not is_bucket_name(request.bucket):
         raise Refused("InvalidBucketName", details={"BucketName": request.bucket})
     facts.refuse_unknown(request.headers)
     if request.headers.get("x-amz-bucket-object-lock-enabled", "false").lower() == "true":

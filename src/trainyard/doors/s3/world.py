@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from trainyard.doors.s3.errors import Refused
 from trainyard.doors.s3.requests import Request
-from trainyard.model.buckets import Bucket
+from trainyard.model.buckets import Bucket, is_bucket_name
+from trainyard.model.errors import ObjectRefused
 from trainyard.ports.buckets import BucketStore
 
 
@@ -21,6 +23,7 @@ class World:
 
     for_owner: all accounts are one person's, so what no account made belongs to whichever asks.
     elsewhere: where a bucket lies that is not this store's, in words; None for one that would be.
+    makes_missing: who puts an object into a bucket that is not there makes it, as the outputs of jobs do.
     """
 
     store: BucketStore
@@ -30,6 +33,7 @@ class World:
     region: str
     for_owner: bool = False
     elsewhere: Callable[[str], str | None] = _nowhere_else
+    makes_missing: bool = False
 
     def owner_of(self, bucket: Bucket, account: str) -> str:
         """The account that a bucket belongs to, as `account` sees it."""
@@ -40,7 +44,19 @@ class World:
         place = self.elsewhere(bucket)
         if place is not None:
             raise Refused("NoSuchBucket", f"The bucket {bucket} is not in the embedded store but at: {place}.")
-        owner = self.owner_of(await self.store.bucket(bucket), request.account)
+        owner = self.owner_of(await self._bucket(request, bucket), request.account)
         whose = "x-amz-expected-bucket-owner" if bucket == request.bucket else "x-amz-source-expected-bucket-owner"
         if owner != request.account or request.headers.get(whose, owner) != owner or (request.reads_only and not reads):
             raise Refused("AccessDenied")
+
+    async def _bucket(self, request: Request, name: str) -> Bucket:
+        try:
+            return await self.store.bucket(name)
+        except ObjectRefused:
+            writes = request.method in ("PUT", "POST") and request.key and not request.reads_only
+            if not (self.makes_missing and writes and name == request.bucket and is_bucket_name(name)):
+                raise
+        made = Bucket(name=name, owner=request.account, region=self.region, created=self.now())
+        with suppress(ObjectRefused):  # another was faster
+            await self.store.create_bucket(made)
+        return await self.store.bucket(name)

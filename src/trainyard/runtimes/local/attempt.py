@@ -5,6 +5,7 @@ supervisor.json  who supervises                                        shim.json
 exit.json        how the program ended                                 stop.json      that it shall end, and why
 progress.json    the transfer under way                                gateway.json   who joins it to its peers
 role.json        the keys that transfers sign with                     channels/       what each channel consists of
+carrier.json     who joins it to AWS services
 logs/ usage/ hosts/algo-1/opt/{ml,ml-private}/
 """
 
@@ -57,6 +58,11 @@ class Attempt:
     def gateway(self) -> Path:
         """Identity of the process that joins the job's network to its peers, where it has such a network."""
         return self.folder / "gateway.json"
+
+    @property
+    def carrier(self) -> Path:
+        """Identity of the process that carries between the program and the AWS services of its home, while one does."""
+        return self.folder / "carrier.json"
 
     @property
     def role(self) -> Path:

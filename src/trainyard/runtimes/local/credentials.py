@@ -73,8 +73,13 @@ def hand_out(
 
 def keys_of(attempt: Attempt) -> dict[str, str]:
     """What transfers sign with, now."""
+    return given(attempt)[0]
+
+
+def given(attempt: Attempt) -> tuple[dict[str, str], float | None]:
+    """The role's keys, now, and when they end (epoch seconds; None where they do not); none where it has none."""
     plain = atomic.read_json(attempt.role) or {}
-    return dict(plain.get("keys", plain))
+    return dict(plain.get("keys", plain)), plain.get("expires")
 
 
 def renewal_of(attempt: Attempt) -> tuple[str | None, float] | None:
@@ -110,7 +115,7 @@ def take_back(attempt: Attempt) -> None:
 def _note(attempt: Attempt, role: Credentials, arn: str | None, now: float) -> None:
     """For us: the keys, and when half of their life is over."""
     renew_at = None if role.expires is None else now + max(0.0, role.expires - now) / 2
-    plain = {"keys": dict(role.keys), "role": arn, "renew_at": renew_at}
+    plain = {"keys": dict(role.keys), "role": arn, "renew_at": renew_at, "expires": role.expires}
     atomic.write_json(attempt.role, plain, mode=0o600)
 
 

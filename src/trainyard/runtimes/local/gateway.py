@@ -22,13 +22,12 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from trainyard.kit import atomic
-from trainyard.runtimes.local import descriptors, identity, namespaces
+from trainyard.runtimes.local import descriptors, identity, namespaces, relaying
 from trainyard.runtimes.local.attempt import Attempt
 from trainyard.runtimes.local.peers import Door, Network, Peers
 
 MOST_CONNECTIONS = 512  # at once; one more is reset
 DIALLING = 30.0  # seconds for a peer to answer
-_PIECE = 1 << 16
 _BACKLOG = 128
 _SOCKETS_PER_MESSAGE = 200  # the kernel takes 253
 
@@ -131,48 +130,21 @@ def _accept_until_gone(peers: Peers, shim: dict[str, Any], listeners: list[socke
 def _take(caller: socket.socket, target: tuple[str, int] | None, *, is_full: bool) -> None:
     """Serve a connection in threads of its own, or reset it."""
     if target is None or is_full:
-        _reset(caller)
+        relaying.reset(caller)
         return
     caller.setblocking(True)
     threading.Thread(target=_relay, args=(caller, target), daemon=True).start()
 
 
 def _relay(caller: socket.socket, target: tuple[str, int]) -> None:
-    """Dial the peer, then carry both directions until both have ended; a peer that is not there resets the caller."""
+    """Dial the peer and carry what is said; a peer that is not there resets the caller."""
     try:
         peer = socket.create_connection(target, timeout=DIALLING)
     except OSError:
-        _reset(caller)
+        relaying.reset(caller)
         return
     peer.settimeout(None)
-    for end in (caller, peer):  # what comes in small pieces goes on in small pieces, at once
-        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    back = threading.Thread(target=_carry, args=(peer, caller), daemon=True)
-    back.start()
-    _carry(caller, peer)
-    back.join()
-    caller.close()
-    peer.close()
-
-
-def _carry(source: socket.socket, sink: socket.socket) -> None:
-    """One direction. Its end is passed on; its breaking breaks both."""
-    buffer = memoryview(bytearray(_PIECE))
-    try:
-        while size := source.recv_into(buffer):
-            sink.sendall(buffer[:size])
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        for one in (source, sink):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-
-def _reset(caller: socket.socket) -> None:
-    """End a connection so that it reads as refused, not as an empty answer."""
-    with suppress(OSError):
-        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    caller.close()
+    relaying.relay(caller, peer)
 
 
 def _listener(door: Door) -> socket.socket:

@@ -66,12 +66,14 @@ class LocalOptions:
 
     log_cap: bytes of one log; usage_interval: seconds between samples; helper_env: environment of transfer helpers.
     engine: for supervisors that nobody leads; without it they leave that to others.
+    aws_socket: where whoever leads answers the AWS clients of programs; without it nobody does.
     link_opt_ml: where the system gives no private /opt/ml, make it a link; then runs must follow one another.
     """
 
     attempts: Path
     poke_socket: Path
     engine: EngineOrder | None = None
+    aws_socket: Path | None = None
     link_opt_ml: bool = False
     log_cap: int = 1 << 30
     usage_interval: float = 10.0
@@ -90,10 +92,11 @@ class LocalRuntime:
         resolve: Callable[[TrainingJobSpec], Resolution],
         wakeups: Callable[[], AsyncIterator[str]],
         credentials: Callable[[str | None], Credentials] = lambda _role: Credentials(),
+        aws_variables: Callable[[RunOrder], Mapping[str, str]] = lambda _order: {},
         clock: Clock,
     ) -> None:
         self._options, self._resolve, self._wakeups = options, resolve, wakeups
-        self._credentials, self._clock = credentials, clock
+        self._credentials, self._aws_variables, self._clock = credentials, aws_variables, clock
         self._renewals = Renewals(credentials, clock)
         self._root = str(options.attempts)
         self._starter = Starter(options.attempts)
@@ -220,6 +223,7 @@ class LocalRuntime:
             "isolate": bool(spec.enable_network_isolation) or program.get("network") in ("none", "peers"),
             "mounts": program.get("mounts", []),
             "peers": [] if spec.enable_network_isolation else program.get("peers", []),
+            "doorway": self._doorway(order),
             "ml": str(attempt.ml),
             "runtime_left": order.runtime_left,
             "grace": self._options.grace,
@@ -242,6 +246,13 @@ class LocalRuntime:
             return None
         env = {name: os.environ[name] for name in _PASSED_TO_ENGINE if name in os.environ}
         return {"argv": engine.argv, "env": env, "lock": str(engine.lock), "log": str(engine.log)}
+
+    def _doorway(self, order: RunOrder) -> dict[str, Any] | None:
+        """How the program's AWS clients are answered; None where they are not."""
+        variables = self._aws_variables(order)
+        if self._options.aws_socket is None or not variables:
+            return None
+        return {"socket": str(self._options.aws_socket), "variables": dict(variables)}
 
     def _role(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
         """The program's variables, among them what its role gives it; why it is not started where the role fails."""

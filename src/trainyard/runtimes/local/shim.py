@@ -11,15 +11,17 @@ import fcntl
 import json
 import os
 import signal
+import socket
 from contextlib import suppress
 from typing import Any, NoReturn
 
 from trainyard.kit import atomic
 from trainyard.kit.crashpoint import crashpoint
-from trainyard.runtimes.local import descriptors, identity, linking, mounts, namespaces
+from trainyard.runtimes.local import descriptors, doorway, identity, linking, mounts, namespaces
 from trainyard.runtimes.local.attempt import Attempt
 
 LONGEST_EXIT = 64  # bytes of exit.json
+_LONGEST_ANSWER = 1 << 16  # bytes of what a fork tells of the host that it prepared
 _NOTE = ".exit.json.tmp"
 NO_SUCH_PROGRAM = 127  # as shells and container engines say
 _PASSED_ON: dict[int, signal.Signals] = {
@@ -31,6 +33,8 @@ _HEARD = {signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD}
 
 def start(attempt: Attempt, order: dict[str, Any]) -> dict[str, Any]:
     """Fork a shim; returns {"identity": …, "notices": [...]} or {"refused": sentence}. Returns once it is recorded.
+
+    With the first, where the order has a doorway: {"listener": socket}, made in the program's network.
 
     The lock is inherited by the fork: a supervisor that follows a killed one waits until the fork has recorded the shim
     or died, so there is never a second program.
@@ -47,19 +51,19 @@ def start(attempt: Attempt, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _forked(attempt: Attempt, order: dict[str, Any], lock: int) -> dict[str, Any]:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        signal.set_wakeup_fd(-1)
-        descriptors.close_all_but(writing, lock)
-        _become(attempt, order, writing)
-    os.close(writing)
-    crashpoint("forked")
-    with open(reading, "rb") as pipe:
-        told = pipe.read()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        child = os.fork()
+        if child == 0:
+            signal.set_wakeup_fd(-1)
+            descriptors.close_all_but(theirs.fileno(), lock)
+            _become(attempt, order, theirs)
+        theirs.close()
+        crashpoint("forked")
+        told, handed, _, _ = socket.recv_fds(ours, _LONGEST_ANSWER, 1)
     os.waitpid(child, 0)
     answer: dict[str, Any] = json.loads(told) if told else {"refused": "the program's host could not be prepared"}
-    return answer
+    return {**answer, "listener": socket.socket(fileno=handed[0])} if handed else answer
 
 
 def see_to_gateway(attempt: Attempt, order: dict[str, Any], who: dict[str, Any]) -> None:
@@ -70,7 +74,7 @@ def see_to_gateway(attempt: Attempt, order: dict[str, Any], who: dict[str, Any])
         gateway.replace_if_gone(attempt, order, who)
 
 
-def _become(attempt: Attempt, order: dict[str, Any], writing: int) -> NoReturn:
+def _become(attempt: Attempt, order: dict[str, Any], answering: socket.socket) -> NoReturn:
     """Enter the namespaces and fork the shim proper, which may be the first of its pid namespace."""
     try:
         os.setsid()
@@ -84,6 +88,7 @@ def _become(attempt: Attempt, order: dict[str, Any], writing: int) -> NoReturn:
         if not mounted and order.get("link_opt_ml"):
             linking.link(attempt.ml.parent, "/opt")
             mounted, notices = True, [linking.NOTICE]
+        listener, port = _doorway(order, notices)
         released, gate = os.pipe()
         shim = os.fork()
         if shim == 0:
@@ -91,24 +96,44 @@ def _become(attempt: Attempt, order: dict[str, Any], writing: int) -> NoReturn:
             if not os.read(released, 1):  # not before its identity is on the disk, and not without it
                 os._exit(0)
             os.close(released)
-            _run(order, folder, log, first=first, mounted=mounted)
-        who = identity.identify(shim)
+            _run({**order, **_environment(order, port)}, folder, log, first=first, mounted=mounted)
+        who = {**identity.identify(shim), **({} if port is None else {"port": port})}
         if way is not None:
             way.open(who)
         atomic.write_json(attempt.shim, {**who, "notices": notices})
         os.write(gate, b"\n")  # first, and whether or not the supervisor still lives to hear of it
-        os.write(writing, json.dumps({"identity": who, "notices": notices}).encode())
+        socket.send_fds(answering, [json.dumps({"identity": who, "notices": notices}).encode()], listener)
     except namespaces.IsolationUnavailable as error:
         text = f"The job's network cannot be kept apart on this machine ({error}); the program was not started."
-        os.write(writing, json.dumps({"refused": text}).encode())
+        answering.send(json.dumps({"refused": text}).encode())
     except mounts.MountRefused as error:
-        os.write(writing, json.dumps({"refused": str(error)}).encode())
+        answering.send(json.dumps({"refused": str(error)}).encode())
     except BrokenPipeError:
         pass  # the supervisor was killed; the next one finds the shim recorded
     except OSError as error:
-        os.write(writing, json.dumps({"refused": f"the program's host could not be prepared: {error}"}).encode())
+        answering.send(json.dumps({"refused": f"the program's host could not be prepared: {error}"}).encode())
     finally:
         os._exit(0)
+
+
+def _doorway(order: dict[str, Any], notices: list[str]) -> tuple[list[int], int | None]:
+    """The socket where the program's AWS clients are answered (at most one descriptor) and its port."""
+    if not order.get("doorway"):
+        return [], None
+    try:
+        listener = doorway.listen()
+    except OSError as error:
+        notices.append(
+            f"The program's AWS clients are not answered: no socket on {doorway.ADDRESS} ({error.strerror})."
+        )
+        return [], None
+    port: int = listener.getsockname()[1]
+    return [listener.detach()], port
+
+
+def _environment(order: dict[str, Any], port: int | None) -> dict[str, Any]:
+    """The order's variables, with those that lead to the doorway; what the job says of them itself goes before."""
+    return {"env": {**doorway.variables(order, port), **order["env"]}} if port is not None else {}
 
 
 def _gateway(attempt: Attempt, order: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ import json
 import os
 import select
 import signal
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from trainyard.kit.clock import SystemClock
 from trainyard.kit.crashpoint import crashpoint
 from trainyard.runtimes.local import gap, heir, helping, identity, shim
 from trainyard.runtimes.local.attempt import Attempt
+from trainyard.runtimes.local.doorway import Doorway
 from trainyard.runtimes.local.journal import Journal
 from trainyard.runtimes.local.watch import LogWatch, UsageWatch, VolumeWatch
 
@@ -56,6 +58,7 @@ class Supervisor:
         self._attempt = attempt
         self._order: dict[str, Any] = json.loads(attempt.order.read_bytes())
         self._journal = Journal(attempt, self._order["poke_socket"], self._order["job_uid"])
+        self._doorway = Doorway(attempt, self._order)
         self._clock = SystemClock()
         self._wished: dict[str, Any] | None = None
         self._woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -144,6 +147,7 @@ class Supervisor:
         answer = shim.start(self._attempt, self._order)
         if "refused" in answer:
             raise Ended("failed", fault="ClientError", detail=answer["refused"], exit_code=None)
+        self._doorway.take(answer.get("listener"))
         crashpoint("launched")
         self._journal.reach("training", notices=answer["notices"], runtime=self._order["runtime_left"])
 
@@ -161,6 +165,7 @@ class Supervisor:
         while not is_over:
             self._pass_wishes_on(who)
             shim.see_to_gateway(self._attempt, self._order, who)
+            self._doorway.see_to(who)
             heir.see_to_leader(self._order)
             with suppress(OSError):  # what cannot be noted now is noted later; the program goes on
                 tick = TICK if log.look() else min(LONGEST_TICK, 2 * tick)
@@ -168,7 +173,11 @@ class Supervisor:
                 self._notice(companion.see_to())
             if self._wish() is None and volume.is_overfull():
                 self._wish_for("volume", 0.0)
-            is_over = self._sleep(end, min(tick, self._until_deadline()))
+            ready = self._sleep(end, *self._doorway.awaited, seconds=min(tick, self._until_deadline()))
+            is_over = end in ready
+            if ready and not is_over:
+                self._doorway.open(who)
+        self._doorway.close()
         os.close(end)
         companion.end()
 
@@ -181,12 +190,12 @@ class Supervisor:
         name = "grace" if self._journal.has_deadline("grace") else "runtime"
         return max(0.01, self._journal.deadline(name, self._order["runtime_left"]) - self._clock.boottime())
 
-    def _sleep(self, end: int, seconds: float) -> bool:
-        """Sleep until a signal or that end comes, `seconds` at most; True for the end."""
-        ready, _, _ = select.select([end, self._woken], [], [], seconds)
+    def _sleep(self, *others: int | socket.socket, seconds: float) -> list[int | socket.socket]:
+        """Sleep until a signal comes or one of the others is ready, `seconds` at most; those that are."""
+        ready, _, _ = select.select([self._woken, *others], [], [], seconds)
         with suppress(BlockingIOError):
             os.read(self._woken, 4096)
-        return end in ready
+        return [one for one in ready if one != self._woken]
 
     def _pass_wishes_on(self, who: dict[str, Any]) -> None:
         now = self._clock.boottime()
@@ -298,7 +307,7 @@ class Supervisor:
                 helper.kill()
                 helper.wait()
                 self._raise_if_stopped()
-            self._sleep(self._woken, LONGEST_TICK)
+            self._sleep(seconds=LONGEST_TICK)
         return status
 
 
