@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from trainyard.access.seals import Seals
 from trainyard.kit.masterkey import master_key
@@ -81,6 +81,7 @@ def seals_of(home: Home) -> Seals:
     return Seals(partial(master_key, home.session_key))
 
 
+@cache
 def can_answer() -> bool:
     """Whether this installation has what answers HTTP."""
     return all(importlib.util.find_spec(name) is not None for name in ("uvicorn", "starlette", "orjson"))

@@ -1,8 +1,9 @@
 """The way from a program to the AWS services of its home: a listening socket in the job's own network.
 
-Its address stays as it is for the life of the program, whoever leads meanwhile. The supervisor holds it and does no
+Its address stays as it is for the life of the program, whoever leads meanwhile. The supervisor looks at it and does no
 more; the first connection starts a carrier (a fork, which goes again when it is idle), so that a job that asks nothing
-pays for a socket alone. Standard library only: the supervisor imports it.
+pays for a socket alone. The program's host holds the socket as well: it outlives both, and who connects while there is
+neither waits. Standard library only: the supervisor imports it.
 """
 
 from __future__ import annotations
@@ -38,10 +39,8 @@ def listen(port: int = 0) -> socket.socket:
     return listener
 
 
-def variables(order: dict[str, Any], port: int | None) -> dict[str, str]:
-    """What leads the program's AWS clients to the socket; nothing where there is none."""
-    if port is None:
-        return {}
+def variables(order: dict[str, Any], port: int) -> dict[str, str]:
+    """What leads the program's AWS clients to the socket."""
     return {name: text.replace(PORT, str(port)) for name, text in order["doorway"]["variables"].items()}
 
 
@@ -66,9 +65,8 @@ class Doorway:
         return [self._listener] if is_ours and self._clock.boottime() >= self._not_before else []  # type: ignore[list-item]
 
     def see_to(self, who: dict[str, Any]) -> None:
-        """Look after it while the host `who` lives: make it anew where it went with the supervisor before us."""
-        port = who.get("port")
-        if port is None:
+        """Look after it while the host `who` lives: find it again where a supervisor before us had it."""
+        if "port" not in who:
             return
         if self._carrier is not None and not identity.is_alive(self._carrier):
             with suppress(ChildProcessError):
@@ -80,7 +78,7 @@ class Doorway:
                 self._carrier = last  # it holds the socket
                 return
             with suppress(OSError):  # a carrier that is about to go has it still
-                self._listener = _again(port, who["pid"]) if self._order["isolate"] else listen(port)
+                self._listener = self._found(who)
 
     def open(self, who: dict[str, Any]) -> None:
         """Somebody is at the door: have a carrier see to it."""
@@ -95,6 +93,12 @@ class Doorway:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+
+    def _found(self, who: dict[str, Any]) -> socket.socket:
+        """The socket that the host holds, or where it may hold none another one at its place. Raises OSError."""
+        if "door" in who:
+            return socket.socket(fileno=namespaces.fetched(who["pid"], who["door"]))
+        return _again(who["port"], who["pid"]) if self._order["isolate"] else listen(who["port"])
 
     def _carry(self, who: dict[str, Any]) -> NoReturn:
         try:
@@ -121,7 +125,8 @@ def _again(port: int, pid: int) -> socket.socket:
             try:
                 descriptors.close_all_but(theirs.fileno())
                 namespaces.join_network(pid)
-                socket.send_fds(theirs, [b"."], [listen(port).fileno()])
+                listener = listen(port)
+                socket.send_fds(theirs, [b"."], [listener.fileno()])
             finally:
                 os._exit(0)
         theirs.close()

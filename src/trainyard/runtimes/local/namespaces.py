@@ -16,7 +16,8 @@ from pathlib import Path
 
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 _BIND, _REC, _PRIVATE, _NOSUID, _NODEV, _NOEXEC = 4096, 16384, 1 << 18, 2, 4, 8
-_MOUNT_SETATTR = 442  # the same number on every machine
+_MOUNT_SETATTR = 442
+_PIDFD_GETFD = 438  # both the same on every machine
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -88,6 +89,31 @@ def bind(source: int, target: str, *, read_only: bool) -> None:
         here, recursive = ctypes.c_long(-100), ctypes.c_ulong(0x8000)
         if _LIBC.syscall(_MOUNT_SETATTR, here, target.encode(), recursive, attributes, ctypes.c_size_t(32)) != 0:
             raise OSError(ctypes.get_errno(), "this kernel cannot make it read-only")
+
+
+def fetched(pid: int, number: int) -> int:
+    """A copy of descriptor `number` of another process of ours (pidfd_getfd(2)). Raises OSError."""
+    process = os.pidfd_open(pid)
+    try:
+        descriptor: int = _LIBC.syscall(_PIDFD_GETFD, process, number, 0)
+    finally:
+        os.close(process)
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    os.set_inheritable(descriptor, False)
+    return descriptor
+
+
+def can_fetch_from(*, entered: bool) -> bool:
+    """Whether others of ours can fetch descriptors of the calling process later, which may have entered namespaces.
+
+    Some systems forbid the call; others allow it to ancestors alone, but for root and who owns the user namespace.
+    """
+    try:
+        os.close(fetched(os.getpid(), 0))
+    except OSError:
+        return False
+    return entered or os.geteuid() == 0
 
 
 def die_with_parent(number: int) -> None:

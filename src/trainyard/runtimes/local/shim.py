@@ -88,16 +88,16 @@ def _become(attempt: Attempt, order: dict[str, Any], answering: socket.socket) -
         if not mounted and order.get("link_opt_ml"):
             linking.link(attempt.ml.parent, "/opt")
             mounted, notices = True, [linking.NOTICE]
-        listener, port = _doorway(order, notices)
+        listener, door = _doorway(order, notices, entered=first or mounted)
         released, gate = os.pipe()
         shim = os.fork()
         if shim == 0:
-            descriptors.close_all_but(folder, log, released)
+            descriptors.close_all_but(folder, log, released, *([door["door"]] if "door" in door else []))
             if not os.read(released, 1):  # not before its identity is on the disk, and not without it
                 os._exit(0)
             os.close(released)
-            _run({**order, **_environment(order, port)}, folder, log, first=first, mounted=mounted)
-        who = {**identity.identify(shim), **({} if port is None else {"port": port})}
+            _run({**order, **_environment(order, door)}, folder, log, first=first, mounted=mounted)
+        who = {**identity.identify(shim), **door}
         if way is not None:
             way.open(who)
         atomic.write_json(attempt.shim, {**who, "notices": notices})
@@ -116,24 +116,29 @@ def _become(attempt: Attempt, order: dict[str, Any], answering: socket.socket) -
         os._exit(0)
 
 
-def _doorway(order: dict[str, Any], notices: list[str]) -> tuple[list[int], int | None]:
-    """The socket where the program's AWS clients are answered (at most one descriptor) and its port."""
+def _doorway(order: dict[str, Any], notices: list[str], *, entered: bool) -> tuple[list[int], dict[str, int]]:
+    """The socket where the program's AWS clients are answered (at most one descriptor), and where to find it.
+
+    {"port": …, "door": the descriptor by which the host holds it, where others can fetch it from there}.
+    """
     if not order.get("doorway"):
-        return [], None
+        return [], {}
     try:
         listener = doorway.listen()
     except OSError as error:
         notices.append(
             f"The program's AWS clients are not answered: no socket on {doorway.ADDRESS} ({error.strerror})."
         )
-        return [], None
+        return [], {}
     port: int = listener.getsockname()[1]
-    return [listener.detach()], port
+    descriptor = listener.detach()
+    held = {"door": descriptor} if namespaces.can_fetch_from(entered=entered) else {}
+    return [descriptor], {"port": port, **held}
 
 
-def _environment(order: dict[str, Any], port: int | None) -> dict[str, Any]:
+def _environment(order: dict[str, Any], door: dict[str, int]) -> dict[str, Any]:
     """The order's variables, with those that lead to the doorway; what the job says of them itself goes before."""
-    return {"env": {**doorway.variables(order, port), **order["env"]}} if port is not None else {}
+    return {"env": {**doorway.variables(order, door["port"]), **order["env"]}} if door else {}
 
 
 def _gateway(attempt: Attempt, order: dict[str, Any]) -> Any:
