@@ -110,7 +110,7 @@ SETTINGS: tuple[Setting, ...] = (
         _text(
             "unknown_role",
             '"allow"',
-            "A job whose role has no table here runs without credentials, or is refused",
+            "A job whose role has no table here has keys that are good here alone, or is refused",
             default="allow",
             choices=("allow", "refuse"),
         ),
