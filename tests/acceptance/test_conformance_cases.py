@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,7 +102,15 @@ async def test_every_variable_of_the_contract_and_no_other(tmp_path: Path) -> No
     text = "import json, os; open('/opt/ml/model/env', 'w').write(json.dumps(dict(os.environ)))"
     ran = await run(tmp_path, python(text, EnableSageMakerMetricsTimeSeries=True))
     seen = {name: value for name, value in json.loads(ran.file("env")).items() if name not in OF_THE_SYSTEM}
+    here = seen["AWS_ENDPOINT_URL"]
+    assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", here)
+    uri, token = seen.pop("AWS_CONTAINER_CREDENTIALS_FULL_URI"), seen.pop("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+    assert uri.startswith(f"{here}/v2/credentials/")
+    assert token
     assert seen == {
+        "AWS_ENDPOINT_URL": here,
+        "AWS_ENDPOINT_URL_S3": here,
+        "S3_ENDPOINT_URL": here,
         "TRAINING_JOB_NAME": "job",
         "TRAINING_JOB_ARN": "arn:aws:sagemaker:us-east-1:000000000000:training-job/job",
         "AWS_REGION": "us-east-1",
