@@ -157,7 +157,7 @@ _OTHERS = {
     "TrainingJobName": _yes("", "test_resource_config"),
     "HyperParameters": _yes("", "test_hyperparameters"),
     "RoleArn": Row(
-        HONOURED, "its credentials are those of its table in trainyard.toml; without a table good here alone, with a notice",
+        HONOURED, "its table in trainyard.toml gives credentials; without one they are good here alone, with a notice",
         "tests/acceptance/test_roles.py::test_role_arn"),
     "OutputDataConfig": _yes("", "test_output_path"),
     "OutputDataConfig.KmsKeyId": Row(REFUSED, _KMS, "", (Case("empty", _is(""), HONOURED, "no key"),)),
