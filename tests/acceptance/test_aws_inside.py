@@ -15,12 +15,13 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.acceptance.jobs import SLEEP, Ran, ended, home, python, request, run, shell, training, until
+from tests.acceptance.jobs import SLEEP, Ran, channel, ended, home, python, request, run, shell, training, until
 from tests.acceptance.test_unbreakable import manifest
 from tests.nobody import as_nobody, ordinary_folder
 
 from trainyard.kit import atomic
 from trainyard.model.buckets import Bucket
+from trainyard.model.errors import ValidationRefused
 from trainyard.model.keys import Scope
 from trainyard.runtimes.local.attempt import Attempt
 from trainyard.wiring.session import Session, open_session
@@ -275,3 +276,35 @@ async def test_a_jobs_keys_are_good_for_its_own_account_and_region(tmp_path: Pat
     assert (told["jobs"], told["buckets"]) == (["job"], ["mine"])
     assert (told["theirs"], told["put"]) == ("AccessDenied", "AccessDenied")
     assert (told["elsewhere"], told["role"]) == ("InvalidSignatureException", "AccessDenied")
+
+
+async def test_a_job_of_one_account_is_refused_the_buckets_of_another(tmp_path: Path) -> None:
+    async with open_session(home(tmp_path), lead=True, account="111111111111") as session:
+        theirs = session.service_of(Scope("222222222222", "us-east-1"))
+        writes = request(tmp_path, "writes", shell("echo x > /opt/ml/model/a"), OutputDataConfig=OUTPUT)
+        await theirs.create(writes)
+        await _final(theirs, "writes")
+        with pytest.raises(ValidationRefused, match="Access Denied: the bucket out belongs to another account"):
+            await session.service.create(request(tmp_path, "reads", shell("true"), OutputDataConfig=OUTPUT))
+        inputs = [channel("train", "s3://out/models/writes/")]
+        with pytest.raises(ValidationRefused, match="Access Denied: the bucket out belongs to another account"):
+            await session.service.create(request(tmp_path, "reads", shell("true"), InputDataConfig=inputs))
+        await theirs.create(request(tmp_path, "reads", shell("true"), InputDataConfig=inputs))
+        assert (await _final(theirs, "reads")).training_job_status == "Completed"
+        late = {"S3OutputPath": "s3://late/models"}
+        slow = shell(f"echo x > /opt/ml/model/a; while ! test -e {tmp_path}/go; do sleep 0.05; done")
+        await session.service.create(request(tmp_path, "slow", slow, OutputDataConfig=late))
+        await training(session, "slow")
+        store = session.objects.embedded(str(session.home.embedded_store))
+        await store.create_bucket(Bucket(name="late", owner="222222222222", region="us-east-1", created=0.0))
+        (tmp_path / "go").touch()
+        told = await _final(session.service, "slow")
+    words = "ClientError: Artifact upload failed:Access Denied: the bucket late belongs to another account."
+    assert told.failure_reason == words
+
+
+async def _final(service: Any, name: str) -> Any:
+    async with asyncio.timeout(60):
+        while (job := await service.describe(name)).description.training_job_status in ("InProgress", "Stopping"):
+            await asyncio.sleep(0.02)
+    return job.description

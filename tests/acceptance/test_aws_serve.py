@@ -218,6 +218,11 @@ def test_beyond_loopback_the_key_says_who_asks_and_what_he_may(tmp_path: Path, e
         assert reader.list_training_jobs()["TrainingJobSummaries"] == []
         assert code(reader.stop_training_job, TrainingJobName="afar") == "AccessDeniedException"
         assert code(client("AKIANOBODY", "x").list_training_jobs) == "UnrecognizedClientException"
+        settings = served.home / "trainyard.toml"
+        settings.write_text(KEYS + '[keys."AKIANOBODY"]\nsecret = "x"\n')
+        assert client("AKIANOBODY", "x").list_training_jobs()["TrainingJobSummaries"] == []
+        settings.write_text(KEYS)
+        assert code(client("AKIANOBODY", "x").list_training_jobs) == "UnrecognizedClientException"
         assert code(client("AKIAWRITER", "x").list_training_jobs) == "InvalidSignatureException"
         elsewhere = client("AKIAWRITER", "writer-secret", region="us-east-1")
         assert code(elsewhere.list_training_jobs) == "InvalidSignatureException"

@@ -41,7 +41,7 @@ class ChecksumType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A bucket. owner: the account it belongs to; "" where a job made it by writing to it."""
+    """A bucket. owner: the account it belongs to; "" where this home's own user made it by writing to it."""
 
     name: str
     owner: str

@@ -39,10 +39,12 @@ class Buckets:
     """
 
     def __init__(
-        self, routes: dict[str, Route], default: Route, embedded: dict[str, EmbeddedStore] | None = None
-    ) -> None:
-        self._routes, self._default = routes, default
+        self, routes: dict[str, Route], default: Route, embedded: dict[str, EmbeddedStore] | None = None,
+        tenant: Tenant | None = None,
+    ) -> None:  # fmt: skip
+        self._routes, self._default, self._tenant = routes, default, tenant
         self._stores: dict[str, ObjectStore] = {}
+        self._admitted: set[str] = set()
         self._embedded: dict[str, EmbeddedStore] = {} if embedded is None else embedded
 
     def close(self) -> None:
@@ -63,6 +65,7 @@ class Buckets:
         return {
             "buckets": {name: asdict(route) for name, route in self._routes.items()},
             "default": asdict(self._default),
+            **({} if self._tenant is None else {"tenant": asdict(self._tenant)}),
         }
 
     def signed(self, keys: dict[str, str]) -> Buckets:
@@ -71,13 +74,18 @@ class Buckets:
         Without any keys requests are anonymous: a transfer signs as its role says, never as whoever started it.
         """
         signed = {name: _signed(route, keys) for name, route in self._routes.items()}
-        return Buckets(signed, _signed(self._default, keys), self._embedded)
+        return Buckets(signed, _signed(self._default, keys), self._embedded, self._tenant)
+
+    def of(self, tenant: Tenant) -> Buckets:
+        """The same router for a tenant's jobs: of the embedded store they reach his buckets alone."""
+        return Buckets(self._routes, self._default, self._embedded, tenant)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Buckets:
         """What `to_plain` gave."""
         routes = {name: Route(**route) for name, route in plain["buckets"].items()}
-        return cls(routes, Route(**plain["default"]))
+        tenant = Tenant(**plain["tenant"]) if "tenant" in plain else None  # a release before this one knew none
+        return cls(routes, Route(**plain["default"]), tenant=tenant)
 
     def embeds(self, bucket: str = "") -> bool:
         """Whether a bucket is, or would be, in the embedded store; without a name, any that settings do not name."""
@@ -87,6 +95,20 @@ class Buckets:
         """Where a bucket is that is not in the embedded store, in words; None for one that is, or would be."""
         route = self._routes.get(bucket, self._default)
         return None if route.embedded is not None else self.place_of(f"s3://{bucket}/")
+
+    async def admit(self, uri: str) -> None:
+        """Refuse what is another tenant's before anything is asked of it. Raises ValidationRefused.
+
+        What an endpoint refuses is known only when it is asked.
+        """
+        bucket = uri.removeprefix("s3://").partition("/")[0]
+        root = self._routes.get(bucket, self._default).embedded
+        if not uri.startswith("s3://") or root is None or bucket in self._admitted:
+            return
+        if await EmbeddedBucket(self.embedded(root), bucket, self._tenant).admit():
+            if len(self._admitted) >= _MOST_ADMITTED:
+                self._admitted.clear()
+            self._admitted.add(bucket)
 
     async def admits(self, bucket: str, tenant: Tenant, *, has_keys: bool) -> bool:
         """Whether a bucket may be written to for a tenant, with keys or without. One that is not there is made."""
@@ -160,7 +182,7 @@ class Buckets:
         if route.folder is not None:
             return FolderStore(Path(route.folder), base, create=False)
         if route.embedded is not None:
-            return EmbeddedBucket(self.embedded(route.embedded), bucket)
+            return EmbeddedBucket(self.embedded(route.embedded), bucket, self._tenant)
         from trainyard.objects.endpoints import EndpointStore  # noqa: PLC0415 - folders alone do not load the client
 
         return EndpointStore(
@@ -169,6 +191,7 @@ class Buckets:
         )  # fmt: skip
 
 
+_MOST_ADMITTED = 1000  # buckets that are remembered as the tenant's own
 _FILES = FolderStore(Path("/"), "file:///", create=True)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
@@ -29,13 +28,14 @@ from trainyard.kit.ids import request_id
 from trainyard.model.errors import TrainyardError
 from trainyard.model.keys import Scope
 from trainyard.wiring import s3
+from trainyard.wiring.access_keys import AccessKeys, are_secret, keys_of
 from trainyard.wiring.answering import answering
 from trainyard.wiring.home import Home
 from trainyard.wiring.inside import seals_of
 from trainyard.wiring.listeners import DEFAULT_AWS_PORT, AwsListener
 from trainyard.wiring.permissions import Permissions
 from trainyard.wiring.roles import roles_of
-from trainyard.wiring.session import Session
+from trainyard.wiring.session import Session, tenant_of
 from trainyard.wiring.settings import Settings
 from trainyard.wiring.sockets import tcp_listener, url_of
 
@@ -69,17 +69,19 @@ class Admission:
 
 def front_of(session: Session, sessions: Sessions, objects: StreamingDoor, admission: Admission) -> Front:
     """What stands behind a listener."""
+    settings = session.settings
+    identities = Identities(
+        keys=AccessKeys(session.home.settings, settings, guarded=admission.verifies),
+        home=Scope(settings.account, settings.region), verifies=admission.verifies, sessions=sessions,
+    )  # fmt: skip
     return Front(
         doors=doors_of(session, sessions),
         streams={"s3": (objects, s3.LIMITS)},
-        identities=Identities(
-            keys=keys_of(session.settings).get, home=Scope(session.settings.account, session.settings.region),
-            verifies=admission.verifies, sessions=sessions,
-        ),
+        identities=identities,
         judge=admission.judge,
         now=SystemClock().now,
         new_id=request_id,
-    )  # fmt: skip
+    )
 
 
 def sessions_of(home: Home) -> Sessions:
@@ -94,8 +96,9 @@ def doors_of(session: Session, sessions: Sessions) -> dict[str, Door]:
     def password(call: Call, until: float) -> str:
         return sessions.seals.seal("registry", {"account": call.scope.account, "until": until})
 
+    permissions = Permissions(roles, session.objects, partial(tenant_of, session.settings))
     known = iam.Roles(
-        arn_of=roles.arn_of, knows=roles.knows, allows=Permissions(roles, session.objects).allows,
+        arn_of=roles.arn_of, knows=roles.knows, allows=permissions.allows,
         since=lambda: session.home.settings.stat().st_mtime,
     )  # fmt: skip
     service_of = lru_cache(maxsize=_TENANTS)(session.service_of)
@@ -115,19 +118,6 @@ async def _listening(front: Front, session: Session, where: AwsListener) -> Asyn
         async with answering(front.app(), listener, grace=_GRACE, certificate=where.certificate, key=where.key):
             atomic.write_bytes(session.home.aws_endpoint, _endpoint(url, where), mode=0o600)
             yield url
-
-
-def keys_of(settings: Settings) -> Mapping[str, Key]:
-    """The access keys of trainyard.toml."""
-    return {
-        name: Key(
-            secret=table["secret"],
-            account=table.get("account", settings.account),
-            region=table.get("region", ""),
-            reads_only=table.get("role") == "read",
-        )
-        for name, table in settings.keys.items()
-    }
 
 
 def variables(home: Home, settings: Settings, *, account: str | None, region: str | None) -> dict[str, str]:
@@ -181,5 +171,5 @@ def _require_safe(where: AwsListener, keys: Mapping[str, Key], home: Home) -> No
             "elsewhere can read and do what you can, the jobs of others included. If you trust everybody who is to "
             "hold a key, say so (--trust-submitters); else listen on 127.0.0.1."
         )
-    if home.settings.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if not are_secret(home.settings):
         raise TrainyardError(f"{home.settings} holds secrets, and others may read it: chmod 600 it.")

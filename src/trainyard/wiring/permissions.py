@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainyard.doors.iam.door import Question
@@ -19,6 +20,7 @@ class Permissions:
 
     roles: Roles
     buckets: Buckets
+    tenant_of: Callable[[str], Tenant]
 
     async def allows(self, question: Question) -> bool:
         """The answer."""
@@ -27,5 +29,5 @@ class Permissions:
         found = _BUCKET.fullmatch(question.resource)
         if found is None or not question.action.lower().startswith("s3:"):
             return True
-        tenant, has_keys = Tenant(account=question.scope.account), self.roles.has_keys(question.role)
+        tenant, has_keys = self.tenant_of(question.scope.account), self.roles.has_keys(question.role)
         return await self.buckets.admits(found["bucket"], tenant, has_keys=has_keys)

@@ -17,6 +17,7 @@ from trainyard.agent.metrics import Re2Scanners
 from trainyard.kit import detached
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.ids import ordered_id
+from trainyard.model.buckets import Tenant
 from trainyard.model.errors import TrainyardError, ValidationRefused
 from trainyard.model.keys import Scope
 from trainyard.model.problems import Problem
@@ -98,8 +99,8 @@ class JobsAndObjects(Jobs, Protocol):
 class Session:
     """What a command works with here.
 
-    service    : jobs of the command's own scope; `service_of` makes any other's.
-    objects_of : the objects as a job's role sees them.
+    service : jobs of the command's own scope; `service_of` makes any other's.
+    objects : all of the home, whoever's they are; jobs reach those of their account alone.
     """
 
     home: Home
@@ -107,7 +108,6 @@ class Session:
     service: YardService
     service_of: Callable[[Scope], YardService]
     objects: Buckets
-    objects_of: Callable[[TrainingJobSpec], ObjectStore]
     engine: Engine
     catalogue: Catalogue
     leadership: leadership.Leadership
@@ -217,7 +217,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
             attempts=home.attempts, poke_socket=home.poke_socket, capacity=_capacity(settings),
             engine=caretaker_of(home),
             aws_socket=home.aws_socket,
-            routes=buckets.to_plain(),
+            routes_of=lambda account: buckets.of(tenant_of(settings, account)).to_plain(),
             link_opt_ml=_links_opt_ml(settings),
             log_cap=settings.logs.get("cap_bytes", GIB),
             usage_interval=float(settings.metrics.get("usage_interval_seconds", 10.0)),
@@ -231,12 +231,13 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
     closing.callback(runtime.close)
     yard = Yard(jobs=SqliteJobStore(database), ledger=SqliteLedger(database), runtime=runtime, clock=clock)
     scanners = Re2Scanners()
-    objects_of = partial(_as_role, buckets, roles)
     hinting, descriptions, leading = leadership.Hinting(home), Descriptions(), leadership.Leadership(home)
 
     def service_of(scope: Scope) -> YardService:
+        his = buckets.of(tenant_of(settings, scope.account))
         preflight = Preflight(
-            objects=objects_of, runtime=runtime, scanners=scanners, region=scope.region,
+            objects=partial(_as_role, his, roles), admit=his.admit, runtime=runtime, scanners=scanners,
+            region=scope.region,
             refusals=_refusals, refuse_oversize=settings.capacity.get("oversize") == "refuse",
             one_at_a_time=_links_opt_ml(settings),
         )  # fmt: skip
@@ -250,7 +251,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
     engine = Engine(yard, Scanning(yard.ledger, runtime, scanners, clock))
     return Session(
         home=home, settings=settings, service=service_of(scope), service_of=service_of, objects=buckets,
-        objects_of=objects_of, engine=engine,
+        engine=engine,
         catalogue=catalogue, leadership=leading,
     )  # fmt: skip
 
@@ -259,6 +260,14 @@ def _buckets(home: Home, settings: Settings) -> Buckets:
     embedded = str(home.embedded_store)
     default = Route(embedded=embedded) if settings.default_store == "embedded" else Route()
     return Buckets({name: _route(entry, embedded) for name, entry in settings.buckets.items()}, default)
+
+
+def tenant_of(settings: Settings, account: str) -> Tenant:
+    """Whose buckets an account's jobs reach.
+
+    What no account made is the home's own user's, and without access keys all accounts are his.
+    """
+    return Tenant(account=account, takes_unowned=not settings.keys or account == settings.account)
 
 
 def _route(entry: dict[str, Any], embedded: str) -> Route:

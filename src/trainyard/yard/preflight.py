@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from trainyard.model.errors import NeverHere, ResourceLimitExceeded, ValidationRefused
@@ -17,6 +17,10 @@ from trainyard.ports.runtime import Runtime
 from trainyard.ports.scanner import Scanners
 
 
+async def _anywhere(_uri: str) -> None:
+    """Nowhere is anybody refused."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
     """The questions. `refuse_oversize`: a type larger than the machine is refused instead of cut down.
@@ -24,6 +28,7 @@ class Preflight:
     one_at_a_time: each job takes the whole machine, because what they share bears one only.
 
     objects: the store as a job's role sees it.
+    admit: refuses (ValidationRefused) a URI where no job of this account may write.
     """
 
     objects: Callable[[TrainingJobSpec], ObjectStore]
@@ -34,6 +39,7 @@ class Preflight:
     one_at_a_time: bool = False
     place: str = "process"
     refusals: Callable[[TrainingJobSpec, str], Sequence[Problem]] = lambda _spec, _place: ()
+    admit: Callable[[str], Awaitable[None]] = _anywhere
 
     async def place_of(self, spec: TrainingJobSpec) -> Placement:
         """Where it will run. Raises ValidationRefused or ResourceLimitExceeded with what to do about it."""
@@ -52,6 +58,7 @@ class Preflight:
             *(problem for problem in regexes if problem.severity is Severity.ERROR),
             *(resolution.problems if resolution.placement is None else ()),
             *await self._missing(spec),
+            *await self._denied(spec),
         ]
         if problems or resolution.placement is None:
             return None, problems
@@ -81,6 +88,15 @@ class Preflight:
             return [Problem(path=("RoleArn",), message=str(error), code="role-unusable")]
         asked = [self._fault_of(objects, spec, index) for index in range(len(spec.input_data_config))]
         return [fault for fault in await asyncio.gather(*asked) if fault is not None]
+
+    async def _denied(self, spec: TrainingJobSpec) -> list[Problem]:
+        """An error where the job's outputs would be refused at its end."""
+        try:
+            await self.admit(spec.output_data_config.s3_output_path)
+        except ValidationRefused as error:
+            path = ("OutputDataConfig", "S3OutputPath")
+            return [Problem(path=path, message=str(error), code="output-denied")]
+        return []
 
     async def _fault_of(self, objects: ObjectStore, spec: TrainingJobSpec, index: int) -> Problem | None:
         channel = (spec.input_data_config or ())[index]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from trainyard.doors.iam.door import Question
-from trainyard.model.buckets import Bucket
+from trainyard.model.buckets import Bucket, Tenant
 from trainyard.model.keys import Scope
 from trainyard.objects.buckets import Buckets, Route
 from trainyard.wiring.permissions import Permissions
@@ -21,6 +21,10 @@ TABLES: dict[str, dict[str, Any]] = {
     PATHED: KEYS, "arn:aws:iam::999999999999:role/foreign": KEYS, "named": {"credentials": "none"},
     "lost": {"profile": "there-is-none"},
 }  # fmt: skip
+
+
+def own(account: str) -> Tenant:
+    return Tenant(account=account)
 
 
 @pytest.mark.parametrize("refuses", [True, False])
@@ -65,7 +69,7 @@ async def test_a_job_may_write_where_its_bucket_and_its_keys_let_it(
         await store.create_bucket(Bucket(name=name, owner=owner, region=HERE.region, created=0.0))
     arn = f"arn:aws:iam::123456789012:role/{role}"
     question = Question(scope=HERE, role=arn, action="s3:PutObject", resource=f"arn:aws:s3:::{bucket}/*")
-    assert await Permissions(Roles(tables=TABLES), buckets).allows(question) is allowed
+    assert await Permissions(Roles(tables=TABLES), buckets, own).allows(question) is allowed
     buckets.close()
 
 
@@ -73,4 +77,4 @@ async def test_what_is_no_bucket_is_nobodys() -> None:
     nowhere = Buckets({}, Route(endpoint="https://s3.example.org"))
     for action, resource in (("ec2:CreateNetworkInterface", "*"), ("s3:ListAllMyBuckets", "*")):
         question = Question(scope=HERE, role="arn:aws:iam::123456789012:role/named", action=action, resource=resource)
-        assert await Permissions(Roles(tables=TABLES), nowhere).allows(question)
+        assert await Permissions(Roles(tables=TABLES), nowhere, own).allows(question)

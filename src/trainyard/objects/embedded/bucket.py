@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from trainyard.model.buckets import Bucket, Doomed, Facts, Listing, Version, anything
+from trainyard.model.buckets import Bucket, Doomed, Facts, Listing, Tenant, Version, anything
 from trainyard.model.errors import ObjectRefused, Refusal, ValidationRefused
 from trainyard.objects.embedded.incoming import IncomingBytes
 from trainyard.objects.embedded.reading import PIECE, EmbeddedReading
@@ -21,14 +21,32 @@ _TEMPORARY = ".trainyard-"
 
 
 class EmbeddedBucket:
-    """ports.objects.ObjectStore over the URIs of one bucket."""
+    """ports.objects.ObjectStore over the URIs of one bucket, as a tenant may use it; without one, as its owner may."""
 
-    def __init__(self, store: EmbeddedStore, bucket: str) -> None:
-        self._store, self._bucket = store, bucket
+    def __init__(self, store: EmbeddedStore, bucket: str, tenant: Tenant | None = None) -> None:
+        self._store, self._bucket, self._tenant = store, bucket, tenant
+        self._is_admitted, self._maker = tenant is None, "" if tenant is None else tenant.account
         self._base = f"s3://{bucket}/"
+
+    async def admit(self) -> bool:
+        """Refuse a bucket that is another account's. Raises ValidationRefused.
+
+        False for one that is not there yet, which is nobody's.
+        """
+        if self._is_admitted or self._tenant is None:
+            return True
+        try:
+            bucket = await self._store.bucket(self._bucket)
+        except ObjectRefused:
+            return False
+        if not self._tenant.owns(bucket):
+            raise ValidationRefused(f"Access Denied: the bucket {self._bucket} belongs to another account.")
+        self._is_admitted = True
+        return True
 
     async def list(self, uri: str) -> AsyncIterator[ObjectInfo]:
         """Objects in order of keys, page by page."""
+        await self.admit()
         prefix, after, more = self._key(uri), "", True
         while more:
             try:
@@ -41,6 +59,7 @@ class EmbeddedBucket:
 
     async def head(self, uri: str) -> ObjectInfo | None:
         """One object, or None."""
+        await self.admit()
         try:
             version = await self._store.head(self._bucket, self._key(uri))
         except ObjectRefused as refused:
@@ -83,6 +102,7 @@ class EmbeddedBucket:
 
     async def delete(self, uri: str) -> None:
         """Remove an object."""
+        await self.admit()
         try:
             await self._store.delete(self._bucket, [Doomed(key=self._key(uri))])
         except ObjectRefused as refused:
@@ -93,6 +113,7 @@ class EmbeddedBucket:
         return f"embedded store {self._store.root}"
 
     async def _open(self, uri: str) -> EmbeddedReading:
+        await self.admit()
         try:
             reading = await self._store.open(self._bucket, self._key(uri))
         except ObjectRefused as refused:
@@ -103,6 +124,7 @@ class EmbeddedBucket:
         return reading
 
     async def _name(self, uri: str, incoming: IncomingBytes) -> None:
+        await self.admit()
         await incoming.finish()
         key = self._key(uri)
         try:
@@ -112,6 +134,7 @@ class EmbeddedBucket:
                 if refused.reason is not Refusal.NO_SUCH_BUCKET:
                     raise
                 await self._make_bucket()
+                await self.admit()  # another account may have been faster
                 await self._store.put(self._bucket, key, incoming, Facts(), anything)
         except ObjectRefused as refused:
             raise ValidationRefused(f"{uri!r} cannot be written: {refused}") from refused
@@ -119,7 +142,7 @@ class EmbeddedBucket:
     async def _make_bucket(self) -> None:
         try:
             await self._store.create_bucket(
-                Bucket(name=self._bucket, owner="", region=_REGION, created=self._store.now())
+                Bucket(name=self._bucket, owner=self._maker, region=_REGION, created=self._store.now())
             )
         except ObjectRefused as refused:
             if refused.reason not in (Refusal.BUCKET_OWNED, Refusal.BUCKET_EXISTS):  # another was faster

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class LocalOptions:
 
     log_cap: bytes of one log; usage_interval: seconds between samples; helper_env: environment of transfer helpers.
     engine: for supervisors that nobody leads; without it they leave that to others.
+    routes_of: what `objects.buckets.Buckets.from_plain` takes, for the jobs of an account.
     aws_socket: where whoever leads answers the AWS clients of programs; without it nobody does.
     link_opt_ml: where the system gives no private /opt/ml, make it a link; then runs must follow one another.
     """
@@ -79,7 +80,7 @@ class LocalOptions:
     usage_interval: float = 10.0
     grace: float = stopping.GRACE
     capacity: Resources | None = None
-    routes: dict[str, Any] = field(default_factory=dict)
+    routes_of: Callable[[str], dict[str, Any]] = lambda _account: {}
 
 
 class LocalRuntime:
@@ -210,7 +211,7 @@ class LocalRuntime:
 
     def _plain(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
         spec, program = order.spec, order.placement.program
-        transfers = self._transfers(attempt, spec)
+        transfers = self._transfers(attempt, spec, order.job.account)
         volume = spec.resource_config.volume_size_in_gb if spec.resource_config else None
         helper = [sys.executable, "-m"]
         is_staged = bool(transfers.channels) or any(one.is_checkpoints for one in transfers.syncs)
@@ -272,7 +273,7 @@ class LocalRuntime:
             "refused": refused,
         }
 
-    def _transfers(self, attempt: Attempt, spec: TrainingJobSpec) -> TransferOrders:
+    def _transfers(self, attempt: Attempt, spec: TrainingJobSpec, account: str) -> TransferOrders:
         channels = channel_orders(spec, data=attempt.ml / "input" / "data", listings=attempt.listings)
         archive, root = not naming.is_uncompressed(spec), str(attempt.ml)
         outputs = (
@@ -283,7 +284,8 @@ class LocalRuntime:
             SyncOrder(root=root, folder=one.folder, uri=one.uri, is_checkpoints=one.is_checkpoints)
             for one in syncing.synced(spec)
         )
-        return TransferOrders(channels=channels, outputs=outputs, routes=self._options.routes, syncs=syncs)
+        routes = self._options.routes_of(account)
+        return TransferOrders(channels=channels, outputs=outputs, routes=routes, syncs=syncs)
 
     def _observe(self, attempt: Attempt) -> Observation:
         if not attempt.order.exists():
