@@ -24,6 +24,7 @@ from trainyard.model.buckets import Bucket
 from trainyard.model.errors import ValidationRefused
 from trainyard.model.keys import Scope
 from trainyard.runtimes.local.attempt import Attempt
+from trainyard.wiring import aws_inside
 from trainyard.wiring.session import Session, open_session
 
 TRAINYARD = str(Path(sys.executable).with_name("trainyard"))
@@ -308,3 +309,31 @@ async def _final(service: Any, name: str) -> Any:
         while (job := await service.describe(name)).description.training_job_status in ("InProgress", "Stopping"):
             await asyncio.sleep(0.02)
     return job.description
+
+
+RENEW = (
+    KEYS
+    + """
+sts, used = boto3.client("sts"), []
+for _ in range(3):
+    who = sts.get_caller_identity()
+    used.append(sts._request_signer._credentials.access_key)
+tell(used)
+"""
+)
+
+
+async def test_a_client_asks_for_new_keys_before_its_own_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws_inside, "GOOD_FOR", 300.0)  # less than what botocore wants to have in hand
+    _, used = await seen(tmp_path, RENEW)
+    assert len(set(used)) == 3
+
+
+async def test_a_damaged_secret_is_told_and_mended_by_hand(tmp_path: Path) -> None:
+    async with open_session(home(tmp_path), lead=True) as session:
+        session.home.session_key.write_bytes(b"short")
+        await session.service.create(request(tmp_path, "job", shell("true")))
+        told = await until(session, "job", lambda job: job.waiting is not None)
+        assert "session.key is no key of 32 bytes: remove it" in str(told.waiting)
+        session.home.session_key.unlink()
+        assert (await ended(session, tmp_path)).ended[0] == "Completed"

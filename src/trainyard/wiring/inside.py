@@ -10,11 +10,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from trainyard.access.seals import Seals
 from trainyard.kit.masterkey import master_key
 from trainyard.model.arn import partition_of
+from trainyard.model.errors import Transient
 from trainyard.model.spec import TrainingJobSpec
 from trainyard.objects.buckets import Buckets
 from trainyard.ports.runtime import RunOrder
@@ -77,8 +78,17 @@ class Inside:
 
 
 def seals_of(home: Home) -> Seals:
-    """What this home seals: temporary keys, tokens of jobs."""
-    return Seals(partial(master_key, home.session_key))
+    """What this home seals: temporary keys, tokens of jobs. Raises Transient while its secret is damaged."""
+
+    def secret() -> bytes:
+        try:
+            return master_key(home.session_key)
+        except ValueError as error:
+            raise Transient(
+                f"{error}: remove it. Keys that were given out are good no more then.", after=5.0
+            ) from error
+
+    return Seals(secret)
 
 
 @cache

@@ -402,7 +402,10 @@ def test_search_by_members_tags_and_times(sagemaker: Any) -> None:
         ],
     }
     assert found({"Filters": [mine], "NestedFilters": [nested]}) == ["search-1", "search-2"]
+    whole = sagemaker.search(Resource="TrainingJob", SearchExpression={"Filters": [mine]})
+    assert whole["TotalHits"] == {"Value": 3, "Relation": "EqualTo"}
     page = sagemaker.search(Resource="TrainingJob", SearchExpression={"Filters": [mine]}, MaxResults=1)
+    assert page["TotalHits"] == {"Value": 2, "Relation": "GreaterThanOrEqualTo"}
     assert page["Results"][0]["TrainingJob"]["Tags"] == [{"Key": "team", "Value": "a"}]
 
 

@@ -54,6 +54,9 @@ class Searching:
         answer: dict[str, Any] = {"Results": [{"TrainingJob": _told(job)} for job in page.items]}
         if page.token is not None:
             answer["NextToken"] = page.token
+        is_all = request.next_token is None and page.token is None
+        hits = len(page.items) + (page.token is not None)  # a next page holds one more at least
+        answer["TotalHits"] = {"Value": hits, "Relation": "EqualTo" if is_all else "GreaterThanOrEqualTo"}
         return answer
 
 
