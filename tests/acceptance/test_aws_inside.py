@@ -290,6 +290,9 @@ async def test_a_job_of_one_account_is_refused_the_buckets_of_another(tmp_path: 
         inputs = [channel("train", "s3://out/models/writes/")]
         with pytest.raises(ValidationRefused, match="Access Denied: the bucket out belongs to another account"):
             await session.service.create(request(tmp_path, "reads", shell("true"), InputDataConfig=inputs))
+        kept = {"CheckpointConfig": {"S3Uri": "s3://out/checkpoints"}}
+        with pytest.raises(ValidationRefused, match="Access Denied: the bucket out belongs to another account"):
+            await session.service.create(request(tmp_path, "reads", shell("true"), **kept))
         await theirs.create(request(tmp_path, "reads", shell("true"), InputDataConfig=inputs))
         assert (await _final(theirs, "reads")).training_job_status == "Completed"
         late = {"S3OutputPath": "s3://late/models"}

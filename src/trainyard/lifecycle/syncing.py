@@ -44,6 +44,21 @@ def synced(spec: TrainingJobSpec) -> tuple[Synced, ...]:
     return tuple(found)
 
 
+def written(spec: TrainingJobSpec) -> tuple[tuple[tuple[str, str], str], ...]:
+    """Every URI that a job writes below, with the member that says so."""
+    places = [(("OutputDataConfig", "S3OutputPath"), spec.output_data_config.s3_output_path)]
+    if spec.checkpoint_config is not None:
+        places.append((("CheckpointConfig", "S3Uri"), spec.checkpoint_config.s3_uri))
+    for name, config in (
+        ("DebugHookConfig", spec.debug_hook_config),
+        ("ProfilerConfig", spec.profiler_config),
+        ("TensorBoardOutputConfig", spec.tensor_board_output_config),
+    ):
+        if config is not None and config.s3_output_path is not None:
+            places.append(((name, "S3OutputPath"), config.s3_output_path))
+    return tuple(places)
+
+
 def tensors_uri(spec: TrainingJobSpec) -> str:
     """Where the debugger's hook keeps tensors; "" for a job without one."""
     hook = spec.debug_hook_config

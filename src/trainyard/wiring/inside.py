@@ -94,7 +94,7 @@ def seals_of(home: Home) -> Seals:
 @cache
 def can_answer() -> bool:
     """Whether this installation has what answers HTTP."""
-    return all(importlib.util.find_spec(name) is not None for name in ("uvicorn", "starlette", "orjson"))
+    return all(importlib.util.find_spec(name) is not None for name in ("uvicorn", "httptools", "starlette", "orjson"))
 
 
 def _buckets(spec: TrainingJobSpec) -> list[str]:

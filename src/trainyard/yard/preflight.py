@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from trainyard.lifecycle import syncing
 from trainyard.model.errors import NeverHere, ResourceLimitExceeded, ValidationRefused
 from trainyard.model.instances import size_of
 from trainyard.model.problems import Problem, Severity
@@ -90,13 +91,14 @@ class Preflight:
         return [fault for fault in await asyncio.gather(*asked) if fault is not None]
 
     async def _denied(self, spec: TrainingJobSpec) -> list[Problem]:
-        """An error where the job's outputs would be refused at its end."""
-        try:
-            await self.admit(spec.output_data_config.s3_output_path)
-        except ValidationRefused as error:
-            path = ("OutputDataConfig", "S3OutputPath")
-            return [Problem(path=path, message=str(error), code="output-denied")]
-        return []
+        """An error for every place where what the job writes would be refused."""
+        problems = []
+        for path, uri in syncing.written(spec):
+            try:
+                await self.admit(uri)
+            except ValidationRefused as error:
+                problems.append(Problem(path=path, message=str(error), code="output-denied"))
+        return problems
 
     async def _fault_of(self, objects: ObjectStore, spec: TrainingJobSpec, index: int) -> Problem | None:
         channel = (spec.input_data_config or ())[index]
