@@ -104,6 +104,15 @@ def test_an_ordinary_users_file_system_is_read_only_where_that_is_asked_for(fold
     assert sorted(path.name for path in (folder / "set").iterdir()) == ["a", "new"]
 
 
+def test_an_ordinary_user_reads_a_fast_file_channel_with_fuse_or_without(folder: Path) -> None:
+    as_nobody("sh", "-c", f"mkdir -p {folder}/set && echo 1 > {folder}/set/a")
+    data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"file://{folder}/set/"}}
+    channels = [{"ChannelName": "train", "InputMode": "FastFile", "DataSource": data}]
+    text = "import json; print(json.dumps({'read': open('/opt/ml/input/data/train/a').read()}))"
+    _run(folder, "fast", text, InputDataConfig=channels)
+    assert _seen(folder, "fast") == {"read": "1\n"}
+
+
 def test_nothing_of_an_ordinary_users_job_is_left(folder: Path) -> None:
     daemon = "import subprocess; subprocess.Popen(['sleep', '987'], start_new_session=True)"
     _run(folder, "daemons", daemon, Environment={"MARK": str(folder)})

@@ -82,6 +82,19 @@ async def test_the_demos_manifest_trains_digits_below_five_per_cent(tmp_path: Pa
     assert model.num_features() == 64
 
 
+async def test_the_model_is_the_same_whether_files_were_fetched_or_are_fetched_when_read(
+    tmp_path: Path, digits: Path
+) -> None:
+    parameters = {"objective": "multi:softmax", "num_class": "10", "num_round": "5", "seed": "1"}
+    models = []
+    for mode in ("File", "FastFile"):
+        channel = _channel("train", digits / "csv" / "train", ContentType="text/csv", InputMode=mode)
+        job = await _run(tmp_path / mode, "xgboost", parameters, channel)
+        assert job.description.training_job_status == "Completed", job.description.failure_reason
+        models.append((_unpack(tmp_path / mode) / "xgboost-model").read_bytes())
+    assert models[0] == models[1]
+
+
 async def test_wrong_hyperparameters_fail_the_job_as_the_clients_error(tmp_path: Path, digits: Path) -> None:
     given = {**_manifest()["hyperParameters"], "eta": "7", "num_rounds": "3"}
     channel = _channel("train", digits / "csv" / "train", ContentType="text/csv")

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -14,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
+from tests.s3_server import KEYS as OWNER
+from tests.s3_server import s3_server
 
 from trainyard.model.errors import ValidationRefused
 from trainyard.objects.buckets import Buckets, Route
@@ -143,6 +146,28 @@ async def test_a_file_goes_up_and_comes_down(place: tuple[Buckets, str], tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["source", "target"]
 
 
+async def test_any_part_of_an_object_can_be_read(place: tuple[Buckets, str]) -> None:
+    store, base = place
+    content = os.urandom(2_500_000)
+    await store.put(base + "big", content)
+    [info] = await _listed(store, base)
+    for start, stop in ((0, 10), (1_048_570, 1_048_590), (2_499_999, 2_500_000), (0, 2_500_000), (7, 7)):
+        assert await store.read(info, start, stop) == content[start:stop]
+    assert await store.read(replace(info, etag=""), 1, 3) == content[1:3]
+
+
+async def test_a_part_is_of_that_very_object_or_refused(place: tuple[Buckets, str]) -> None:
+    store, base = place
+    await store.put(base + "k", b"first")
+    [info] = await _listed(store, base)
+    await store.put(base + "k", b"other one")
+    with pytest.raises(ValidationRefused, match="is not what it was"):
+        await store.read(info, 0, 3)
+    await store.delete(base + "k")
+    with pytest.raises(ValidationRefused):
+        await store.read(info, 0, 3)
+
+
 async def test_a_file_name_may_be_as_long_as_files_allow(place: tuple[Buckets, str], tmp_path: Path) -> None:
     store, base = place
     key = "ü" * 127
@@ -265,6 +290,48 @@ async def test_an_endpoints_folder_markers_keep_their_slash(endpoint: str, bucke
     store = Buckets({}, Route(endpoint=endpoint, credentials=KEYS))
     found = [info.uri.removeprefix("s3://remote/") for info in await _listed(store, "s3://remote/d")]
     assert found == ["d/", "d/empty", "d/sub/", "d/sub/x"]
+
+
+HOSTILE = [
+    "a//b", "/a", "../x", "a/../b", "./x", "a/.", "n\nl", "r\rl", "t\tt", "\x01", "\x7f", "sp ace ", "\u00e9",
+    "e\u0301", "A", "%41", "a%2Fb", "*", "q?x=1&y", "#h", "x/" * 505 + "y", "folder/", "日本", "~", "a\\b", "a:b", "|",
+    "{}", "^`", "[x]",
+]  # fmt: skip
+
+
+async def test_no_key_of_an_endpoint_is_lost_or_taken_for_another(tmp_path: Path) -> None:
+    with s3_server(tmp_path) as server:
+        client = server.client()
+        client.create_bucket(Bucket="remote")
+        for number, key in enumerate(HOSTILE):
+            client.put_object(Bucket="remote", Key=f"{number}/{key}", Body=b"" if key.endswith("/") else b"x")
+        keys = {"access_key_id": "AKIDOWNER", "secret_access_key": OWNER["AKIDOWNER"].secret}
+        store = Buckets({"remote": Route(endpoint=server.url, credentials=keys)}, Route())
+        for number, key in enumerate(HOSTILE):
+            assert await _told(store, f"s3://remote/{number}/") in ([key], "refused")
+
+
+async def _told(store: Buckets, uri: str) -> list[str] | str:
+    """The keys under a prefix, each of which can be read; or that they are refused with a reason."""
+    try:
+        found = await _listed(store, uri)
+    except ValidationRefused as refused:
+        return "refused" if f"A key at {uri} cannot be served" in str(refused) else str(refused)
+    assert [len(await store.read(info, 0, info.size)) for info in found] == [info.size for info in found]
+    return [info.uri.removeprefix(uri) for info in found]
+
+
+@pytest.mark.parametrize("body", [b"", b"x"])
+async def test_an_endpoints_marker_is_not_taken_for_the_file_of_its_name(
+    endpoint: str, bucket: str, body: bytes
+) -> None:
+    client = _client(endpoint)
+    for key, content in (("d/k", body), ("d/k!", b"other"), ("d/k/", b"")):
+        client.put_object(Bucket=bucket, Key=key, Body=content)
+    store = Buckets({}, Route(endpoint=endpoint, credentials=KEYS))
+    assert [info.uri.removeprefix("s3://remote/d/") for info in await _listed(store, "s3://remote/d/")] == [
+        "k", "k!", "k/",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("key", ["a//b", "../a", "a/../b"])

@@ -59,8 +59,15 @@ def test_a_plain_request_runs_as_a_process_and_on_sagemaker_and_nowhere_else_yet
             "DebugRuleConfigurations",
         ),
         (
-            {"AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "Pipe"}},
-            "AlgorithmSpecification.TrainingInputMode",
+            {
+                "InputDataConfig": [
+                    {
+                        "ChannelName": "c",
+                        "DataSource": {"S3DataSource": {"S3DataType": "Converse", "S3Uri": "s3://b/p"}},
+                    }
+                ]
+            },
+            "InputDataConfig[0].DataSource.S3DataSource.S3DataType",
         ),
     ],
 )

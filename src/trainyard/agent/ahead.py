@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-async def in_order(works: AsyncIterable[Coroutine[Any, Any, T]], at_once: int) -> AsyncIterator[T]:
+async def in_order(works: AsyncIterable[Coroutine[Any, Any, T]], at_once: int) -> AsyncGenerator[T, None]:
     """The result of each work in the order given, `at_once` of them begun and not yet taken.
 
     The first that fails is raised in its turn; what else was begun is cancelled then, and whenever the iteration ends.

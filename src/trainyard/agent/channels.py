@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from trainyard.agent.contract import input_mode
 from trainyard.agent.orders import ChannelOrder
+from trainyard.lifecycle.defaults import input_mode
 from trainyard.model.spec import Channel, S3DataSource, TrainingJobSpec
 
 
@@ -22,6 +22,11 @@ def channel_orders(
     """
     orders = (_order(spec, channel, source, data, listings) for channel, source in _reaching(spec, group))
     return tuple(replace(order, host=host, hosts=hosts) for order in orders)
+
+
+def staged(order: ChannelOrder) -> ChannelOrder:
+    """The order where there is no FastFile: its files are all fetched before the start, to the same places."""
+    return replace(order, mode="File") if order.mode == "FastFile" else order
 
 
 def _reaching(spec: TrainingJobSpec, group: str | None) -> Iterator[tuple[Channel, S3DataSource]]:

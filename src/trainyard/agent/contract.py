@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainyard.lifecycle import syncing
-from trainyard.lifecycle.defaults import wants_time_series
+from trainyard.lifecycle.defaults import input_mode, wants_time_series
 from trainyard.model.keys import JobKey
 from trainyard.model.spec import Channel, FileSystemDataSource, TrainingJobSpec
 
@@ -59,12 +59,6 @@ def contract_env(*, spec: TrainingJobSpec, job: JobKey) -> dict[str, str]:
     if wants_time_series(spec):
         variables["SAGEMAKER_METRICS_DIRECTORY"] = METRICS_DIRECTORY
     return {**variables, **(spec.environment or {})}
-
-
-def input_mode(spec: TrainingJobSpec, channel: Channel) -> str:
-    """The channel's effective mode."""
-    algorithm = spec.algorithm_specification
-    return channel.input_mode or (algorithm.training_input_mode if algorithm else "File")
 
 
 def _channel(spec: TrainingJobSpec, channel: Channel) -> dict[str, str]:

@@ -37,7 +37,7 @@ class Row:
     cases: tuple[Case, ...] = ()
 
 
-_DATA = "Pipe and FastFile mode come with the data plane; File mode works today"
+_FAST = "FastFile is File mode, with a notice, where there is no FUSE"
 _HOSTS = "jobs of several hosts are not built yet; one host works today"
 _KMS = "encryption keys are not built yet; leave the key away and the object store's own encryption holds"
 _RULES = "rules do not run yet; the hook's and the profiler's configuration files are written"
@@ -97,7 +97,7 @@ _ALGORITHM = {
     "": _yes("", "test_training_image"),
     ".TrainingImage": _yes("resolved through the catalogue", "test_training_image"),
     ".AlgorithmName": _yes("resolved through the catalogue", "test_algorithm_name"),
-    ".TrainingInputMode": _yes("", "test_file_mode", Case("not File", _not("File"), REFUSED, _DATA)),
+    ".TrainingInputMode": _yes(_FAST, "test_file_mode"),
     ".MetricDefinitions": _yes("", "test_metric_definitions"),
     ".EnableSageMakerMetricsTimeSeries": _yes("", "test_metrics_time_series"),
     ".ContainerEntrypoint": _yes("", "test_container_entrypoint"),
@@ -116,7 +116,6 @@ _CHANNEL = {
     "[].DataSource.S3DataSource.S3DataType": _yes(
         "",
         "test_input_channels",
-        Case("AugmentedManifestFile", _is("AugmentedManifestFile"), REFUSED, _DATA),
         Case("Converse", _is("Converse"), REFUSED, "conversations are data of managed fine-tuning, Amazon's own"),
     ),
     "[].DataSource.S3DataSource.S3DataDistributionType": _yes(
@@ -124,7 +123,7 @@ _CHANNEL = {
         "test_input_channels",
         Case("ShardedByS3Key on several hosts", _sharded, REFUSED, _HOSTS),
     ),
-    "[].DataSource.S3DataSource.AttributeNames": _no(_DATA),
+    "[].DataSource.S3DataSource.AttributeNames": Row(HONOURED, "", f"{_CHANNELS}test_augmented_manifest_file"),
     "[].DataSource.S3DataSource.InstanceGroupNames": _no(_HOSTS),
     "[].DataSource.S3DataSource.ModelAccessConfig": _no("gated models are not fetched here"),
     "[].DataSource.S3DataSource.HubAccessConfig": _no("hub content is not fetched here"),
@@ -132,9 +131,9 @@ _CHANNEL = {
         HONOURED, "the file system's id is a folder of trainyard.toml", f"{_CHANNELS}test_file_system"
     ),
     "[].DataSource.DatasetSource": _no("hub data sets are not fetched here"),
-    "[].CompressionType": _yes("", "test_input_channels", Case("Gzip", _is("Gzip"), REFUSED, _DATA)),
-    "[].RecordWrapperType": _yes("", "test_input_channels", Case("RecordIO", _is("RecordIO"), REFUSED, _DATA)),
-    "[].InputMode": _yes("", "test_file_mode", Case("not File", _not("File"), REFUSED, _DATA)),
+    "[].CompressionType": _yes("", "test_input_channels"),
+    "[].RecordWrapperType": _yes("", "test_input_channels"),
+    "[].InputMode": _yes(_FAST, "test_file_mode"),
     "[].ShuffleConfig": Row(
         HONOURED, "an order of our own, the same for the same seed", f"{_CHANNELS}test_shuffle_config"
     ),

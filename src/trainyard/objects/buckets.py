@@ -136,6 +136,10 @@ class Buckets:
         store, plain = self._at(uri)
         return await store.get(plain)
 
+    async def read(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        """A part of an object."""
+        return await self._at(info.uri)[0].read(info, start, stop)
+
     async def download(self, info: ObjectInfo, target: Path) -> int:
         """An object into a file."""
         return await self._at(info.uri)[0].download(info, target)

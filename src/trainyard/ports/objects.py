@@ -38,6 +38,13 @@ class ObjectStore(Protocol):
         """The whole of a small object."""
         ...
 
+    async def read(self, info: ObjectInfo, start: int, stop: int) -> bytes:
+        """The bytes from `start` to before `stop` of that very object, exactly.
+
+        Raises ValidationRefused where it is gone or is another by now, as its ETag tells.
+        """
+        ...
+
     async def download(self, info: ObjectInfo, target: Path) -> int:
         """Write an object to `target`, verified; returns bytes. The file appears whole or not at all."""
         ...

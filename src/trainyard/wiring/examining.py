@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainyard.runtimes.local import fuse
 from trainyard.runtimes.local.runtime import machine
 from trainyard.wiring.leadership import is_led
 from trainyard.wiring.session import Session
@@ -34,7 +35,8 @@ class Check:
 def examine(session: Session) -> list[Check]:
     """Every finding, in the order in which a job meets them."""
     checks: tuple[Callable[[Session], Check], ...] = (
-        _python, _home, _disk, _leader, _machine, _files, _private_folders, _buckets, _xgboost, _server, _interpreter,
+        _python, _home, _disk, _leader, _machine, _files, _private_folders, _fast_file, _buckets, _xgboost, _server,
+        _interpreter,
     )  # fmt: skip
     return [check(session) for check in checks]
 
@@ -85,6 +87,13 @@ def _private_folders(_session: Session) -> Check:
         "kernel.apparmor_restrict_unprivileged_userns=0), or read the paths from SM_* and SAGEMAKER_BASE_DIR."
     )
     return Check("private /opt/ml", "warn", "not on this system: jobs get real folders", advice)
+
+
+def _fast_file(_session: Session) -> Check:
+    missing = fuse.missing()
+    if missing is None:
+        return Check("FastFile mode", "ok", "by FUSE: files are fetched when they are read")
+    return Check("FastFile mode", "warn", f"is File mode here, for {missing}")
 
 
 def _buckets(session: Session) -> Check:

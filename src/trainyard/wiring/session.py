@@ -220,6 +220,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
             routes_of=lambda account: buckets.of(tenant_of(settings, account)).to_plain(),
             link_opt_ml=_links_opt_ml(settings),
             log_cap=settings.logs.get("cap_bytes", GIB),
+            pipe_timeout=float(settings.channels.get("pipe_timeout_seconds", 3600.0)),
             usage_interval=float(settings.metrics.get("usage_interval_seconds", 10.0)),
         ),
         resolve=lambda spec: _resolve(catalogue, inside, settings, spec),

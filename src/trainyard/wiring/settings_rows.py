@@ -58,6 +58,7 @@ TABLES = {
     "defaults": Table(meaning="Whose names, where neither the command nor the request says so"),
     "capacity": Table(meaning="What jobs may use of this machine"),
     "process": Table(meaning="How programs are started here"),
+    "channels": Table(meaning="How programs read their input"),
     "logs": Table(meaning="What is kept of a program's output"),
     "metrics": Table(meaning="What is measured of the machine"),
     "webhook": Table(meaning="Who is told of every state change of a job, in EventBridge's body, while `serve` runs"),
@@ -142,6 +143,16 @@ SETTINGS: tuple[Setting, ...] = (
             "one job at a time",
             default="private",
             choices=("private", "link"),
+        ),
+    ),
+    *_in(
+        "channels",
+        _number(
+            "pipe_timeout_seconds",
+            "3600.0",
+            "Seconds for which a program may take nothing from a pipe that it holds open; then the job fails",
+            default="3600",
+            above=0,
         ),
     ),
     *_in(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from trainyard.lifecycle import syncing
+from trainyard.lifecycle.defaults import input_mode
 from trainyard.model.errors import NeverHere, ResourceLimitExceeded, ValidationRefused
 from trainyard.model.instances import size_of
 from trainyard.model.problems import Problem, Severity
@@ -108,7 +109,8 @@ class Preflight:
         path = ("InputDataConfig", index, "DataSource", "S3DataSource", "S3Uri")
         try:
             if await _has_data(objects, source):
-                return None
+                is_whole = input_mode(spec, channel) != "FastFile" or await _is_folder(objects, source.s3_uri)
+                return None if is_whole else Problem(path=path, message=_partial(source.s3_uri), code="partial-folder")
         except ValidationRefused as error:
             return Problem(path=path, message=str(error), code="channel-unreachable")
         if source.s3_uri.startswith("file://"):
@@ -154,6 +156,19 @@ async def _has_data(objects: ObjectStore, source: S3DataSource) -> bool:
     async for _ in objects.list(source.s3_uri):
         return True
     return False
+
+
+async def _is_folder(objects: ObjectStore, uri: str) -> bool:
+    """Whether the URI names a folder or one object, and not a part of their names."""
+    if uri.endswith("/") or await objects.head(uri) is not None:
+        return True
+    async for _ in objects.list(f"{uri}/"):
+        return True
+    return False
+
+
+def _partial(uri: str) -> str:
+    return f"S3Uri {uri} is a part of a name only; in FastFile mode it must name a folder or an object."
 
 
 def _no_file(channel: str, uri: str) -> str:

@@ -4,7 +4,8 @@ attempt.json     the resolved order, written once by the engine        journal.j
 supervisor.json  who supervises                                        shim.json      the host's first process
 exit.json        how the program ended                                 stop.json      that it shall end, and why
 progress.json    the transfer under way                                gateway.json   who joins it to its peers
-role.json        the keys that transfers sign with                     channels/       what each channel consists of
+role.json        the keys that transfers sign with                     pipes.json     who feeds the pipes
+channels/        what each channel consists of, and what was reached   mounts.json    who serves the FastFile channels
 carrier.json     who joins it to AWS services
 logs/ usage/ hosts/algo-1/opt/{ml,ml-private}/
 """
@@ -73,6 +74,22 @@ class Attempt:
     def listings(self) -> Path:
         """The items of every channel."""
         return self.folder / "channels"
+
+    def pipe(self, channel: str) -> Path:
+        """The epoch that a channel's pipe is in: an odd number while it is read."""
+        return self.listings / f"{channel}.pipe"
+
+    def stream(self, name: str) -> Path:
+        """Identity of a helper beside the program, once what it gives is there."""
+        return self.folder / f"{name}.json"
+
+    def stream_notices(self, name: str) -> Path:
+        """What it tells the user."""
+        return self.folder / f"{name}-notices.json"
+
+    def stream_result(self, name: str) -> Path:
+        """How its work ended."""
+        return self.folder / f"{name}-result.json"
 
     @property
     def exit(self) -> Path:

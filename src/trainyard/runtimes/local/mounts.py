@@ -1,4 +1,4 @@
-"""Folders of this machine that are channels of a job: bound into its private view, read-only where that was asked for.
+"""Channels that are mounts in a job's private view: folders of this machine, and files that are fetched when read.
 
 Standard library only. Everything happens in the fork that becomes the shim, once it has a view of its own.
 """
@@ -42,3 +42,17 @@ def _put(ml: Path, mount: dict[str, Any], source: int, *, is_private: bool) -> N
         raise MountRefused(text)
     else:
         (ml / "input/data" / mount["channel"]).symlink_to(os.readlink(f"/proc/self/fd/{source}"))
+
+
+def show_streams(attempt: Path, channels: list[str], *, is_private: bool) -> None:
+    """Put the FastFile channels in their places. Raises MountRefused."""
+    if not channels:
+        return
+    from trainyard.runtimes.local import fuse  # noqa: PLC0415 - other jobs do not pay for it
+
+    if not is_private:
+        raise MountRefused("This system gives no private mounts any more, which FastFile channels need.")
+    try:
+        fuse.show(attempt, channels)
+    except OSError as error:
+        raise MountRefused(f"The FastFile channels cannot be mounted: {error.strerror}.") from error

@@ -12,12 +12,13 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from trainyard.agent.channels import channel_orders
+from trainyard.agent.channels import channel_orders, staged
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
 from trainyard.agent.orders import OutputOrder, SyncOrder, TransferOrders
 from trainyard.kit import atomic, beneath
 from trainyard.kit.pool import Pool
 from trainyard.lifecycle import naming, stopping, syncing
+from trainyard.lifecycle.defaults import input_mode
 from trainyard.model.errors import Transient
 from trainyard.model.keys import RunKey
 from trainyard.model.ledger import Chunk, Mark
@@ -39,7 +40,7 @@ from trainyard.model.spec import TrainingJobSpec
 from trainyard.model.status import Fault
 from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import Resolution, RunOrder, Stream
-from trainyard.runtimes.local import credentials, identity, logfile
+from trainyard.runtimes.local import credentials, fuse, identity, logfile, streams
 from trainyard.runtimes.local.attempt import VERSION, Attempt
 from trainyard.runtimes.local.credentials import Credentials, RoleUnusable
 from trainyard.runtimes.local.renewal import Renewals
@@ -65,6 +66,7 @@ class LocalOptions:
     """Where attempts live and how they are watched.
 
     log_cap: bytes of one log; usage_interval: seconds between samples; helper_env: environment of transfer helpers.
+    pipe_timeout: seconds for which a program may take nothing from a pipe that it holds open.
     engine: for supervisors that nobody leads; without it they leave that to others.
     routes_of: what `objects.buckets.Buckets.from_plain` takes, for the jobs of an account.
     aws_socket: where whoever leads answers the AWS clients of programs; without it nobody does.
@@ -78,6 +80,7 @@ class LocalOptions:
     link_opt_ml: bool = False
     log_cap: int = 1 << 30
     usage_interval: float = 10.0
+    pipe_timeout: float = 3600.0
     grace: float = stopping.GRACE
     capacity: Resources | None = None
     routes_of: Callable[[str], dict[str, Any]] = lambda _account: {}
@@ -211,7 +214,7 @@ class LocalRuntime:
 
     def _plain(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
         spec, program = order.spec, order.placement.program
-        transfers = self._transfers(attempt, spec, order.job.account)
+        transfers = self._transfers(attempt, order)
         volume = spec.resource_config.volume_size_in_gb if spec.resource_config else None
         helper = [sys.executable, "-m"]
         is_staged = bool(transfers.channels) or any(one.is_checkpoints for one in transfers.syncs)
@@ -236,7 +239,11 @@ class LocalRuntime:
             "stage_argv": [*helper, "trainyard.wiring.stage", str(attempt.folder)] if is_staged else [],
             "sync_argv": [*helper, "trainyard.wiring.sync", str(attempt.folder)] if transfers.syncs else [],
             "upload_argv": [*helper, "trainyard.wiring.upload", str(attempt.folder)],
-            "helper_env": {name: os.environ[name] for name in _PASSED_TO_HELPERS if name in os.environ},
+            "helper_env": {**_FUSE, **{name: os.environ[name] for name in _PASSED_TO_HELPERS if name in os.environ}},
+            "streams": _streams_beside(transfers, attempt),
+            "fastfile": [channel.name for channel in transfers.channels if channel.mode == "FastFile"],
+            "notices": _notices(order, transfers),
+            "pipe_timeout": self._options.pipe_timeout,
             "output_folders": [output.folder for output in transfers.outputs],
             "transfers": transfers.to_plain(),
         }
@@ -273,8 +280,12 @@ class LocalRuntime:
             "refused": refused,
         }
 
-    def _transfers(self, attempt: Attempt, spec: TrainingJobSpec, account: str) -> TransferOrders:
-        channels = channel_orders(spec, data=attempt.ml / "input" / "data", listings=attempt.listings)
+    def _transfers(self, attempt: Attempt, order: RunOrder) -> TransferOrders:
+        spec = order.spec
+        data = attempt.ml / "input" / "data"
+        channels = channel_orders(spec, data=data, listings=attempt.listings)
+        if any(channel.mode == "FastFile" for channel in channels) and _no_mount(order):
+            channels = tuple(staged(channel) for channel in channels)
         archive, root = not naming.is_uncompressed(spec), str(attempt.ml)
         outputs = (
             OutputOrder(root=root, folder="model", uri=naming.model_uri(spec), archive=archive, is_model=True),
@@ -284,7 +295,7 @@ class LocalRuntime:
             SyncOrder(root=root, folder=one.folder, uri=one.uri, is_checkpoints=one.is_checkpoints)
             for one in syncing.synced(spec)
         )
-        routes = self._options.routes_of(account)
+        routes = self._options.routes_of(order.job.account)
         return TransferOrders(channels=channels, outputs=outputs, routes=routes, syncs=syncs)
 
     def _observe(self, attempt: Attempt) -> Observation:
@@ -302,10 +313,13 @@ class LocalRuntime:
         if not attempt.folder.is_dir() or attempt.released.exists():
             return
         identity.send(atomic.read_json(attempt.shim), signal.SIGKILL)
+        for name in streams.names():
+            streams.kill(attempt, name)
         transfers = TransferOrders.from_plain(atomic.read_json(attempt.order)["transfers"])
         synced = [one.folder for one in transfers.syncs]
         for folder in ("input/data", "model", "output/data", "checkpoints", "code", *synced):
             beneath.remove(attempt.ml, folder)
+        beneath.remove(attempt.folder, attempt.listings.name)
         credentials.take_back(attempt)
         attempt.released.touch()
 
@@ -331,10 +345,38 @@ class LocalRuntime:
 
 
 _PASSED_TO_HELPERS = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH")
+_FUSE = {"FUSE_LIBRARY_NAME": "fuse3"}  # version 2 takes no device that is mounted already
 _PASSED_TO_ENGINE = (
     *dict.fromkeys((*PASSED_ON, *_PASSED_TO_HELPERS)),
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
+
+
+def _streams_beside(transfers: TransferOrders, attempt: Attempt) -> dict[str, list[str]]:
+    """The commands of the helpers that work beside the program."""
+    modes = {channel.mode for channel in transfers.channels}
+    wanted = {"Pipe": "pipes", "FastFile": "mounts"}
+    return {
+        name: [sys.executable, "-m", f"trainyard.wiring.{name}", str(attempt.folder)]
+        for mode, name in wanted.items()
+        if mode in modes
+    }
+
+
+def _no_mount(order: RunOrder) -> str | None:
+    """Why FastFile channels cannot be mounted, as a clause; None where they can."""
+    return fuse.missing() if order.placement.launcher == "process" else "containers get no mounts of ours yet"
+
+
+def _notices(order: RunOrder, transfers: TransferOrders) -> list[str]:
+    """What is done otherwise than it was asked for."""
+    channels, modes = order.spec.input_data_config or (), {one.name: one.mode for one in transfers.channels}
+    instead = [one.channel_name for one in channels if modes.get(one.channel_name) != input_mode(order.spec, one)]
+    instead = [name for name in instead if name in modes]
+    if not instead:
+        return []
+    names = ", ".join(instead)
+    return [f"There is no FastFile mode here, for {_no_mount(order)}: {names} was downloaded as in File mode."]
 
 
 def machine() -> Resources:

@@ -85,6 +85,7 @@ def _become(attempt: Attempt, order: dict[str, Any], answering: socket.socket) -
             attempt.ml, hostname="algo-1", isolate=order["isolate"], names=way.names if way else None
         )
         mounts.bind(attempt.ml, order.get("mounts", []), is_private=mounted)
+        mounts.show_streams(attempt.folder, order.get("fastfile", []), is_private=mounted)
         if not mounted and order.get("link_opt_ml"):
             linking.link(attempt.ml.parent, "/opt")
             mounted, notices = True, [linking.NOTICE]

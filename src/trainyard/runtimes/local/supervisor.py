@@ -30,10 +30,12 @@ from trainyard.runtimes.local import gap, heir, helping, identity, shim
 from trainyard.runtimes.local.attempt import Attempt
 from trainyard.runtimes.local.doorway import Doorway
 from trainyard.runtimes.local.journal import Journal
+from trainyard.runtimes.local.streams import Streams
 from trainyard.runtimes.local.watch import LogWatch, UsageWatch, VolumeWatch
 
 FAILURE_FILE = 4096  # bytes read of it: 1,024 characters at most are told
 HELPER_RESTARTS = 3
+STARTING_TICK = 0.02  # seconds between looks at helpers that start
 TICK, LONGEST_TICK = 0.25, 2.0  # seconds between looks at a program: shorter while it writes
 DYING = 10.0  # seconds that a killed program has to be gone
 REFUSED, FULL_DISK = (
@@ -60,6 +62,7 @@ class Supervisor:
         self._journal = Journal(attempt, self._order["poke_socket"], self._order["job_uid"])
         self._doorway = Doorway(attempt, self._order)
         self._clock = SystemClock()
+        self._streams = Streams(attempt, self._order)
         self._wished: dict[str, Any] | None = None
         self._woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(waker)
@@ -92,11 +95,13 @@ class Supervisor:
     def _end(self, ended: Ended) -> None:
         """Note the outcome; on a full disk in the room of the ballast, which is kept for nothing else."""
         try:
+            self._streams.end()
             self._journal.end(ended.ending, **ended.rest)
         except OSError as error:
             if error.errno not in FULL:
                 raise
             self._make_room()
+            self._streams.end()
             self._journal.end(ended.ending, **ended.rest)
         heir.see_to_leader(self._order)  # who shall record it
 
@@ -139,9 +144,13 @@ class Supervisor:
         result = atomic.read_json(self._attempt.exit)
         if result is None:
             raise Ended("lost", reason="the first process of the host was killed", interrupted=False)
+        self._streams.end()
+        self._journal.notice(*self._streams.notices())
         LogWatch(self._attempt, self._order["log_cap"]).look()
+        self._raise_if_lost()
 
     def _start_program(self) -> None:
+        self._await_streams()
         crashpoint("launching")
         gap.reserve(self._attempt.log)
         answer = shim.start(self._attempt, self._order)
@@ -149,7 +158,33 @@ class Supervisor:
             raise Ended("failed", fault="ClientError", detail=answer["refused"], exit_code=None)
         self._doorway.take(answer.get("listener"))
         crashpoint("launched")
-        self._journal.reach("training", notices=answer["notices"], runtime=self._order["runtime_left"])
+        notices = [*answer["notices"], *self._order.get("notices", [])]
+        self._journal.reach("training", notices=notices, runtime=self._order["runtime_left"])
+
+    def _await_streams(self) -> None:
+        """Until the helpers beside the program give what it needs."""
+        while not self._streams.are_ready():
+            self._sleep(seconds=STARTING_TICK)
+            self._raise_if_stopped()
+        self._raise_if_lost()
+        self._raise_if_failed()
+
+    def _raise_if_lost(self) -> None:
+        """The end of an attempt whose program read what it should not have, however it went on."""
+        verdict = self._streams.verdict() or {}
+        if "lost" in verdict and self._ends_by_itself():
+            raise Ended("lost", reason=verdict["lost"], interrupted=False)
+
+    def _raise_if_failed(self) -> None:
+        """The end of an attempt whose program could not read on."""
+        verdict = self._streams.verdict() or {}
+        if "fault" in verdict and self._ends_by_itself():
+            raise Ended("failed", fault=verdict["fault"], detail=verdict["detail"], exit_code=None)
+
+    def _ends_by_itself(self) -> bool:
+        """Whether nobody wished for the end but we ourselves, for what is read."""
+        wish = self._wish()
+        return wish is None or wish["cause"] == "channels"
 
     def _await_program(self) -> None:
         """Until the shim is gone: pass wishes and deadlines on, and look after log, volume and use."""
@@ -173,6 +208,8 @@ class Supervisor:
                 self._notice(companion.see_to())
             if self._wish() is None and volume.is_overfull():
                 self._wish_for("volume", 0.0)
+            if self._wish() is None and self._streams.see_to() is not None:
+                self._wish_for("channels", 0.0)
             ready = self._sleep(end, *self._doorway.awaited, seconds=min(tick, self._until_deadline()))
             is_over = end in ready
             if ready and not is_over:
@@ -211,8 +248,8 @@ class Supervisor:
             identity.send(who, signal.SIGUSR1)
 
     def _tell_stopping(self, cause: str) -> None:
-        """An interrupted job is not Stopping: it goes from Training to Interrupted."""
-        if cause != "interrupted":
+        """An interrupted job is not Stopping: it goes from Training to Interrupted. Nor is one that fails."""
+        if cause not in ("interrupted", "channels"):
             self._journal.reach("stopping")
 
     def _wish(self) -> dict[str, Any] | None:
@@ -245,6 +282,7 @@ class Supervisor:
             self._sync_rest(is_success=is_success)
         if self._has_outputs():
             model_uri = self._moved("upload", is_success=is_success).get("model_uri")
+        self._raise_if_failed()
         if wish is not None and wish["cause"] == "volume":
             text = "Please use a larger volume: the training job filled VolumeSizeInGB."
             raise Ended("failed", fault="ClientError", detail=text, exit_code=None)
