@@ -23,6 +23,7 @@ from trainyard.runtimes.local import namespaces
 
 _SOCKET = "mounts.sock"
 _HIDDEN = "/opt/.trainyard-channels"  # where the whole mount is for a moment; its folders are bound to their places
+_READ_AHEAD = 1 << 20  # bytes
 _PATIENCE = 30.0  # seconds for a helper to take a device, and for a trial
 
 
@@ -53,6 +54,7 @@ def show(attempt: Path, channels: list[str]) -> None:
                 raise OSError(0, "the helper that serves it went")
     finally:
         os.close(device)  # one who holds it beside the helper would keep reads waiting after its death
+    _read_ahead(_HIDDEN)
     for channel in channels:
         target = f"/opt/ml/input/data/{channel}"
         os.makedirs(target, exist_ok=True)
@@ -61,6 +63,13 @@ def show(attempt: Path, channels: list[str]) -> None:
         os.close(folder)
     namespaces.unmount(_HIDDEN)
     os.rmdir(_HIDDEN)
+
+
+def _read_ahead(mounted: str) -> None:
+    """Have the kernel ask for more at once where this user may say so; it is only faster."""
+    device = os.stat(mounted).st_dev
+    with suppress(OSError), open(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb", "w") as file:
+        file.write(str(_READ_AHEAD >> 10))
 
 
 def mount(target: str) -> int:
