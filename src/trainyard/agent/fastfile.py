@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 
 from trainyard.agent.epochs import Read, fetched
+from trainyard.agent.listing import Listing
 from trainyard.agent.naming import is_path
 from trainyard.agent.sources import Item
 from trainyard.model.errors import ValidationRefused
@@ -25,22 +25,31 @@ FURTHEST = 16  # blocks fetched ahead of one reader
 
 
 class Tree:
-    """Folders and files; paths without a slash at either end, the root is ""."""
+    """Folders and files; paths without a slash at either end, the root is "".
+
+    Of a file its place in its channel's listing is kept, not what stands there.
+    """
 
     def __init__(self) -> None:
-        self.files: dict[str, ObjectInfo] = {}
+        self.files: dict[str, int] = {}
         self.folders: dict[str, list[str]] = {"": []}
+        self._listings: dict[str, Listing] = {}
 
-    def add(self, channel: str, items: Iterable[Item]) -> None:
+    def add(self, channel: str, listing: Listing) -> None:
         """Put a channel's objects into a folder of its name. Raises ValidationRefused for keys that are no files."""
+        self._listings[channel] = listing
         self._folder(channel, channel)
-        for item in items:
+        for place in listing.places(epoch=0):
+            item = listing.item(place)
             if item.path:
-                self._add(f"{channel}/{item.path}", item)
+                self._add(f"{channel}/{item.path}", _object(item), place)
 
-    def _add(self, path: str, item: Item) -> None:
-        (info,) = item.parts
-        assert isinstance(info, ObjectInfo)  # noqa: S101 - lines of augmented manifests are never files
+    def object(self, path: str) -> ObjectInfo | None:
+        """The object that is the file of that path, if there is such a file."""
+        place = self.files.get(path)
+        return None if place is None else _object(self._listings[path.partition("/")[0]].item(place))
+
+    def _add(self, path: str, info: ObjectInfo, place: int) -> None:
         if not is_path(path):
             raise ValidationRefused(
                 f"The object {info.uri!r} has a key that cannot be a file below its channel's folder."
@@ -53,7 +62,7 @@ class Tree:
         if path in self.folders:
             raise _both(info.uri)
         self._named(path, info.uri)
-        self.files[path] = info
+        self.files[path] = place
 
     def _folder(self, path: str, uri: str) -> None:
         if path in self.folders:
@@ -67,6 +76,12 @@ class Tree:
         above, _, name = path.rpartition("/")
         self._folder(above, uri)
         self.folders[above].append(name)
+
+
+def _object(item: Item) -> ObjectInfo:
+    (info,) = item.parts
+    assert isinstance(info, ObjectInfo)  # noqa: S101 - lines of augmented manifests are never files
+    return info
 
 
 def _both(uri: str) -> ValidationRefused:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,38 +50,41 @@ async def write_listing(store: ObjectStore, order: ChannelOrder) -> Written:
 
 
 class Listing:
-    """What `write_listing` wrote."""
+    """What `write_listing` wrote; read from any thread."""
 
     def __init__(self, order: ChannelOrder) -> None:
-        self._order, self._path = order, order.listing
-        with open(self._path, "rb") as file:
+        self._order = order
+        with open(order.listing, "rb") as file:
+            self._file = os.dup(file.fileno())
+            weakref.finalize(self, os.close, self._file)
             self.prefix: str = json.loads(file.readline())
-            start = file.tell()
-            self._starts = array("Q")
+            self._starts = array("Q", [file.tell()])
             for line in file:
-                self._starts.append(start)
-                start += len(line)
+                self._starts.append(self._starts[-1] + len(line))
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._starts) - 1
 
     def whole(self) -> Iterator[Item]:
         """All items of the channel, whoever's they are, in the order of its first epoch."""
-        return self._at(_places(self._order, len(self), epoch=0, is_sharded=False))
+        return map(self.item, _places(self._order, len(self), epoch=0, is_sharded=False))
 
     def mine(self, epoch: int) -> Iterator[Item]:
         """This host's items in the order of an epoch."""
-        return self._at(_places(self._order, len(self), epoch=epoch))
+        return map(self.item, self.places(epoch))
 
-    def _at(self, places: Iterable[int]) -> Iterator[Item]:
-        with open(self._path, "rb") as file:
-            for place in places:
-                file.seek(self._starts[place])
-                path, *parts = json.loads(file.readline())
-                yield Item(path, tuple(_part(part) for part in parts))
+    def places(self, epoch: int) -> Sequence[int]:
+        """Where they are in the list."""
+        return _places(self._order, len(self), epoch=epoch)
+
+    def item(self, place: int) -> Item:
+        """The item at a place."""
+        start, stop = self._starts[place], self._starts[place + 1]
+        path, *parts = json.loads(os.pread(self._file, stop - start, start))
+        return Item(path, tuple(_part(part) for part in parts))
 
 
-def _places(order: ChannelOrder, count: int, *, epoch: int, is_sharded: bool | None = None) -> Any:
+def _places(order: ChannelOrder, count: int, *, epoch: int, is_sharded: bool | None = None) -> Sequence[int]:
     deals = order.is_sharded if is_sharded is None else is_sharded
     host, hosts = (order.host, order.hosts) if deals else (0, 1)
     return dealing.places(count, seed=order.seed, epoch=epoch, host=host, hosts=hosts)

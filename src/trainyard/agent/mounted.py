@@ -45,7 +45,7 @@ class _Files(mfusepy.Operations):  # type: ignore[misc, unused-ignore]
         known = path.strip("/")
         if known in self._tree.folders:
             return {"st_mode": stat.S_IFDIR | 0o555, "st_nlink": 2, **self._owner}
-        info = self._tree.files.get(known)
+        info = self._tree.object(known)
         if info is None:
             raise mfusepy.FuseOSError(errno.ENOENT)
         modified = int(info.modified * _NS)
@@ -62,8 +62,11 @@ class _Files(mfusepy.Operations):  # type: ignore[misc, unused-ignore]
 
     def open(self, path: str, _flags: int) -> int:
         """A number for a reader."""
+        info = self._tree.object(path.strip("/"))
+        if info is None:
+            raise mfusepy.FuseOSError(errno.ENOENT)
         number = next(self._numbers)
-        self._open[number] = self._blocks.reader(self._tree.files[path.strip("/")])
+        self._open[number] = self._blocks.reader(info)
         return number
 
     def read(self, path: str, size: int, offset: int, fh: int) -> bytes:

@@ -22,7 +22,7 @@ from trainyard.wiring.beside import Beside, run
 async def _serve(beside: Beside) -> None:
     tree = Tree()
     for channel in beside.channels("FastFile"):
-        tree.add(channel.name, Listing(channel).mine(epoch=0))
+        tree.add(channel.name, Listing(channel))
     blocks = Blocks(beside.read, asyncio.get_running_loop())
     with fuse.listener(beside.attempt.folder) as listener:
         beside.ready()

@@ -25,7 +25,7 @@ async def _stage(transfer: Transfer, orders: TransferOrders, store: ObjectStore)
         await stage(store, channel, transfer.moved)
     for channel in (channel for channel in orders.channels if channel.mode == "FastFile"):
         listing = Listing(channel)
-        Tree().add(channel.name, listing.mine(epoch=0))  # tells now of keys that can be no files
+        Tree().add(channel.name, listing)  # tells now of keys that can be no files
         write_manifest(channel, listing)
     for order, _ in checkpoints:
         Syncing(store, order, transfer.folder, SystemClock()).brought_back()

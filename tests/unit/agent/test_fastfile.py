@@ -23,9 +23,22 @@ def item(path: str, size: int = 1) -> Item:
     return Item(path, (ObjectInfo(uri=f"s3://b/{path}", size=size),))
 
 
+class Listed:
+    """A listing of these items, as it is read."""
+
+    def __init__(self, *items: Item) -> None:
+        self._items = items
+
+    def places(self, epoch: int) -> range:
+        return range(len(self._items))
+
+    def item(self, place: int) -> Item:
+        return self._items[place]
+
+
 def tree_of(*paths: str) -> Tree:
     tree = Tree()
-    tree.add("c", [item(path, size=0 if path.endswith("/") else 1) for path in paths])
+    tree.add("c", Listed(*(item(path, size=0 if path.endswith("/") else 1) for path in paths)))  # type: ignore[arg-type]
     return tree
 
 
@@ -80,6 +93,8 @@ def test_folders_come_of_keys_and_markers() -> None:
     tree = tree_of("a", "x/y/b", "x/c", "empty/", "x/")
     assert tree.folders == {"": ["c"], "c": ["a", "x", "empty"], "c/x": ["y", "c"], "c/x/y": ["b"], "c/empty": []}
     assert sorted(tree.files) == ["c/a", "c/x/c", "c/x/y/b"]
+    assert tree.object("c/x/c") == ObjectInfo(uri="s3://b/x/c", size=1)
+    assert (tree.object("c/x"), tree.object("c"), tree.object("none")) == (None, None, None)
 
 
 @pytest.mark.parametrize("paths", [("a", "a/b"), ("a/b", "a"), ("a", "a/"), ("a/", "a"), ("x/a/b", "x/a")])
@@ -96,7 +111,7 @@ def test_a_key_that_is_no_path_is_refused(path: str) -> None:
 
 def test_a_folder_with_bytes_is_refused() -> None:
     with pytest.raises(ValidationRefused, match="has bytes and the key of a folder"):
-        Tree().add("c", [item("a/", size=3)])
+        Tree().add("c", Listed(item("a/", size=3)))  # type: ignore[arg-type]
 
 
 KEYS = st.lists(st.text("ab/.é\n", min_size=1, max_size=8), max_size=12, unique=True)
