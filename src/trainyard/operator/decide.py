@@ -44,7 +44,7 @@ TAKEN = (
     "services.k8s.aws/adoption-policy: adopt-or-create."
 )
 UNCHANGED = (
-    "The job goes on as it was made. It differs from the resource at {places}: set that back, or delete the resource "
+    "The job stays as it was made. It differs from the resource at {places}: set that back, or delete the resource "
     "and apply it again under a new name."
 )
 _PLACES = 3  # that are named in a sentence; status.drift has more

@@ -222,6 +222,7 @@ def test_a9_a_rejected_edit_does_not_stop_tracking() -> None:
         "Ready": ("False", updating.ONLY, "ACK.Terminal"),
     }
     assert status["drift"] == [{"path": "spec.hyperParameters.eta", "desired": '"2"'}]
+    assert status["notices"] == [deciding.UNCHANGED.format(places="spec.hyperParameters.eta")]
     later = told(case_of(settled(edited, status), a_job("Completed", "Completed")))
     assert later["trainingJobStatus"] == "Completed"
     assert conditions(later)["ACK.ResourceSynced"][0] == "True"
