@@ -21,7 +21,7 @@ from trainyard.operator.faults import fault_of
 from trainyard.operator.steps import Create, Patch, Release, Settle, Stop, Update
 from trainyard.resource.conditions import LATE_INITIALISED
 
-OUTAGE = fault_of(ServiceError("the service is down", code="ServiceUnavailable"))
+OUTAGE = fault_of(Transient("the service is down"))
 INVALID = fault_of(ServiceError("the name is invalid", code="InvalidParameterValue"))
 STATUS = {"ackResourceMetadata": {"arn": ARN}, "trainingJobName": "job"}
 DELETED = {"deletionTimestamp": "1970-01-12T13:46:40Z", "status": STATUS}
