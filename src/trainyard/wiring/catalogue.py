@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 
+from trainyard.kit.lately import lately
 from trainyard.model.problems import Problem
 from trainyard.model.spec import TrainingJobSpec
 
@@ -179,10 +180,15 @@ class Catalogue:
         return Program(argv=alias.command, env=alias.env, label=f"{name} as {alias.command[0]}")
 
     def _script(self, python: str, label: str, path: tuple[str, ...]) -> Program | tuple[Problem, ...]:
-        if not os.access(python, os.X_OK):
+        if not _can_be_run(python):
             message = f"The interpreter {python} is not there or cannot be run."
             return (Problem(path=path, message=message, code="no-interpreter"),)
         return Program(argv=(python, _script_mode()), env=_interpreter_env(python), label=label)
+
+
+@lately(1.0)
+def _can_be_run(program: str) -> bool:
+    return os.access(program, os.X_OK)
 
 
 @cache

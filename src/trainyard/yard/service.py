@@ -91,7 +91,7 @@ class YardService:
         new = JobRecord(
             key=key, uid=self._new_uid(), spec=spec, placement=placement, created_at=now, modified_at=now,
             tags=tuple((tag.key, tag.value) for tag in spec.tags or ()), notices=placement.notices,
-            transitions=beginning(now),
+            transitions=beginning(now), version=1,
         )  # fmt: skip
         accepted = JobEvent(at=now, reason="Accepted", message=f"The job was accepted: {placement.image}.")
         notices = [JobEvent(at=now, reason="Notice", message=text, warning=True) for text in placement.notices]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -30,8 +31,8 @@ class Jobs:
     async def create(self, call: Call, wire: dict[str, Any]) -> Members:
         """CreateTrainingJob. The service judges what it is given; here only what is no request at all is refused."""
         service, spec = self._service_of(call.scope), _spec(wire)
-        if isinstance(service, SupportsAccepting):
-            return {"TrainingJobArn": await service.accept(spec)}
+        if _accepts(type(service)):
+            return {"TrainingJobArn": await cast("SupportsAccepting", service).accept(spec)}
         return {"TrainingJobArn": (await service.create(spec)).description.training_job_arn}
 
     async def describe(self, call: Call, wire: dict[str, Any]) -> Members | bytes:
@@ -54,6 +55,12 @@ class Jobs:
     async def delete(self, call: Call, wire: dict[str, Any]) -> None:
         """DeleteTrainingJob."""
         await self._service_of(call.scope).delete(read(OneJob, wire).training_job_name)
+
+
+@cache
+def _accepts(service: type) -> bool:
+    """Whether a kind of service has that power; to ask it of each service anew costs more than reading a request."""
+    return issubclass(service, SupportsAccepting)
 
 
 def _spec(wire: Members) -> TrainingJobSpec:

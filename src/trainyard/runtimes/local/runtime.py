@@ -16,6 +16,7 @@ from trainyard.agent.channels import channel_orders, staged
 from trainyard.agent.contract import FOLDERS, contract_env, contract_files
 from trainyard.agent.orders import OutputOrder, SyncOrder, TransferOrders
 from trainyard.kit import atomic, beneath
+from trainyard.kit.lately import lately
 from trainyard.kit.pool import Pool
 from trainyard.lifecycle import naming, stopping, syncing
 from trainyard.lifecycle.defaults import input_mode
@@ -381,15 +382,19 @@ def _notices(order: RunOrder, transfers: TransferOrders) -> list[str]:
 
 def machine() -> Resources:
     """The processors that we may use, the memory, the GPUs that a driver shows."""
-    gpus = 0
-    with suppress(OSError):
-        gpus = _gpus_of("/dev", os.stat("/dev").st_mtime_ns)
-    return Resources(cpus=float(len(os.sched_getaffinity(0))), memory=_memory(), gpus=gpus)
+    return Resources(cpus=float(len(os.sched_getaffinity(0))), memory=_memory(), gpus=_gpus("/dev"))
 
 
 @cache
 def _memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@lately(1.0)
+def _gpus(folder: str) -> int:
+    with suppress(OSError):
+        return _gpus_of(folder, os.stat(folder).st_mtime_ns)
+    return 0
 
 
 @lru_cache(maxsize=1)

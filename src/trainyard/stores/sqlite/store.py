@@ -38,7 +38,7 @@ class SqliteJobStore:
 
     async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Store a new record with version 1."""
-        first = replace(record, version=1)
+        first = record if record.version == 1 else replace(record, version=1)
         new = _New(first.key, first.uid, _row(first, self._texts.encode(first)), events)
         await self._database.write_jointly(_create, new)
         return first
