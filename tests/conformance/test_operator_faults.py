@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 UNIT, SCENES = "tests/unit/operator/test_controller.py", "tests/acceptance/test_operator.py"
 STATES, LEASE = "tests/unit/operator/test_golden_states.py", "tests/unit/kubeapi/test_lease.py"
 WIRE, DOOR = "tests/unit/kubeapi/test_transport.py", "tests/acceptance/kube/test_faults.py"
+AMAZON = "tests/conformance/aws/test_operator_on_amazon.py"
+FEEDS, PLACING = "tests/unit/operator/test_feeds.py", "tests/unit/operator/test_placing.py"
 TROUBLE = "test_the_api_servers_trouble_passes_and_nothing_is_lost_or_made_twice"
 
 FAULTS: dict[str, list[tuple[str, str]]] = {
@@ -45,6 +47,7 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
     "the operator is killed at every step": [
         (SCENES, "test_killed_at_any_step_of_creation_it_makes_one_job"),
         (SCENES, "test_killed_at_any_step_of_deletion_it_finishes_afterwards"),
+        ("tests/acceptance/test_operator_on_amazon.py", "test_killed_around_the_deed_it_makes_one_job"),
         (UNIT, "test_killed_at_any_write_the_next_operator_comes_to_the_same_end"),
     ],
     "two operators at once": [
@@ -66,6 +69,27 @@ FAULTS: dict[str, list[tuple[str, str]]] = {
     "the service cannot be reached": [(UNIT, "test_a_service_that_cannot_be_reached_is_told_and_nothing_is_touched")],
     "the service has forgotten the job": [(UNIT, "test_a_job_is_not_made_again_after_it_was_forgotten")],
     "the service is another one": [(UNIT, "test_a_service_that_was_exchanged_has_no_job_made_again")],
+    "the service has no time": [(AMAZON, "test_a_service_that_has_no_time_is_told_and_nothing_is_touched")],
+    "the service's changes may not be read": [
+        (FEEDS, "test_a_feed_that_may_not_be_read_has_everything_looked_at_again_and_again")
+    ],
+    "the service's changes come late or never": [
+        ("tests/conformance/test_amazon_service.py", "test_what_a_late_list_passes_over_is_found_by_the_next_sweep")
+    ],
+    "a role is not there yet": [
+        (AMAZON, "test_an_account_without_a_role_is_waited_for_until_the_map_names_one"),
+        (PLACING, "test_a_role_that_is_not_to_be_had_is_waited_for"),
+    ],
+    "a region or account is changed afterwards": [
+        (PLACING, "test_drift_is_terminal_and_the_job_goes_on_being_told"),
+        (PLACING, "test_a_job_in_another_account_than_the_role_is_not_even_looked_at"),
+    ],
+    "another controller worked here before": [
+        (
+            "tests/acceptance/kube/test_from_ack_and_back.py",
+            "test_acks_resources_are_taken_over_without_a_touch_and_given_back",
+        )
+    ],
     "a namespace's word comes late": [(UNIT, "test_a_namespace_that_retains_is_known_before_anything_in_it_is_met")],
     "an edit is refused": [(UNIT, "test_a_bad_edit_does_not_stop_tracking")],
 }

@@ -6,6 +6,7 @@ A place in another account is reached by a role, which STS hands out keys for; t
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -48,7 +49,8 @@ class AmazonPlaces:
         self._pool = ThreadPoolExecutor(CALLS_AT_ONCE, "amazon")
         self._make = partial(Calling, user_agent=user_agent, tries=tries, pool=self._pool)
         self._services: dict[Place, AmazonService] = {}
-        self._making = asyncio.Lock()  # a botocore session makes one thing at a time
+        self._making = asyncio.Lock()
+        self._botocore = threading.Lock()  # its session makes one client at a time
 
     async def __aenter__(self) -> Self:
         return self
@@ -82,7 +84,12 @@ class AmazonPlaces:
 
     def _assumed(self, known: Any, place: Place) -> DeferredRefreshableCredentials:
         """Keys of a role, fetched when the first call needs them and again before they end."""
-        make = partial(known.create_client, region_name=place.region, endpoint_url=self._endpoints.get("sts"))
+
+        def make(*names: Any, **given: Any) -> Any:
+            with self._botocore:
+                endpoint = self._endpoints.get("sts")
+                return known.create_client(*names, region_name=place.region, endpoint_url=endpoint, **given)
+
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=make,
             source_credentials=known.get_credentials(),

@@ -14,7 +14,7 @@ from trainyard.operator.steps import Settle, Tale
 from trainyard.resource import conditions
 from trainyard.resource.conditions import Condition, Fault
 from trainyard.resource.names import ConditionType, OwnAnnotation
-from trainyard.resource.status import capped, drifted, status_of
+from trainyard.resource.status import capped, drifted, place_members, status_of
 
 POLL = 30.0  # seconds: ACK's pause while something is under way
 RESYNC = 300.0  # seconds: ACK's between looks at what has come to rest
@@ -117,6 +117,8 @@ def _seen_status(case: Case, seen: Seen, fault: Fault | None) -> dict[str, Any]:
 def _remembered_status(case: Case, fault: Fault | None) -> dict[str, Any]:
     """The status as it stood when the job was last seen, and since when it is unseen."""
     status = {name: value for name, value in case.status.items() if name != "conditions"}
+    if case.place is not None and case.rules.roaming is not None and not case.arn:
+        status["ackResourceMetadata"] = place_members(case.place.scope)
     if fault is not None and case.arn and (isinstance(case.sight, Unseen) or not fault.terminal):
         status.setdefault("unseenSince", rfc3339(case.now))
     return status

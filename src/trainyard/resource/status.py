@@ -85,18 +85,18 @@ def status_of(
     wire = job.description.to_wire() if wire is None else wire
     shown = {name: _plain(wire[name], name) for name in _SHOWN if wire.get(name) is not None}
     status: dict[str, Any] = to_ack(shown, TrainingJobDescription)
-    status["ackResourceMetadata"] = {
-        "arn": wire["TrainingJobArn"],
-        "ownerAccountID": scope.account,
-        "partition": partition_of(scope.region),
-        "region": scope.region,
-    }
+    status["ackResourceMetadata"] = {"arn": wire["TrainingJobArn"], **place_members(scope)}
     status["logLocation"] = log_location(wire["TrainingJobName"])
     status.update(_ours(job, at))
     for name, value in (remarks or {}).items():
         if value:
             status[name] = [*status.get(name, ()), *value]
     return status
+
+
+def place_members(scope: Scope) -> dict[str, str]:
+    """Where a job is, or is to be made, as ACK's metadata tells it."""
+    return {"ownerAccountID": scope.account, "partition": partition_of(scope.region), "region": scope.region}
 
 
 def log_location(name: str) -> dict[str, str]:

@@ -114,6 +114,7 @@ def test_on_amazon_the_operator_finds_its_credentials_as_acks_does() -> None:
     by_secret = environment_of(ALL_OF_AMAZON)
     assert by_secret["AWS_SHARED_CREDENTIALS_FILE"] == "/var/run/secrets/aws/credentials"
     assert by_secret["AWS_PROFILE"] == "train"
+    assert by_secret["AWS_ENDPOINT_URL_STS"] == "https://sts.example"  # of a web identity's first step
     (pod,) = pods(rendered(ALL_OF_AMAZON))
     assert [one["secret"]["secretName"] for one in pod["volumes"] if one["name"] == "aws"] == ["keys"]
     (account,) = [one for one in rendered(ALL_OF_AMAZON) if one["kind"] == "ServiceAccount"]

@@ -108,6 +108,20 @@ def test_the_intent_is_written_before_the_deed_and_holds_once_it_is() -> None:
     assert the_fault(roaming({**intended, REGION: "us-east-1"})).terminal
 
 
+def test_a_job_that_cannot_be_made_tells_where_it_would_be() -> None:
+    case = roaming()
+    fault = Fault("api error ThrottlingException: Rate exceeded")
+    failed = Case(
+        resource=case.resource, sight=case.sight, rules=case.rules, now=case.now, fault=fault,
+        place=Place(OTHER, "cn-north-1", ROLE),
+    )  # fmt: skip
+    end = decide(failed)
+    assert isinstance(end, Settle)
+    assert end.status["ackResourceMetadata"] == {
+        "ownerAccountID": OTHER, "partition": "aws-cn", "region": "cn-north-1",
+    }  # fmt: skip
+
+
 def test_no_service_of_one_scope_gets_that_annotation() -> None:
     step = decide(case_of(a_resource(managed=False)))
     assert isinstance(step, Patch)

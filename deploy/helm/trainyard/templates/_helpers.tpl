@@ -175,6 +175,9 @@ env:
 {{- if include "trainyard.onAmazon" . }}
   - {name: AWS_REGION, value: {{ .Values.aws.region | quote }}}
   - {name: ACK_SYSTEM_NAMESPACE, value: {{ .Release.Namespace | quote }}}
+{{- with .Values.aws.identity_endpoint_url }}
+  - {name: AWS_ENDPOINT_URL_STS, value: {{ . | quote }}}
+{{- end }}
 {{- if .Values.aws.credentials.secretName }}
   - {name: AWS_SHARED_CREDENTIALS_FILE, value: {{ printf "/var/run/secrets/aws/%s" .Values.aws.credentials.secretKey | quote }}}
   - {name: AWS_PROFILE, value: {{ .Values.aws.credentials.profile | quote }}}
