@@ -7,7 +7,9 @@ STAMP := $(VENV)/.installed
 LOADED := annotated_types click obstore pydantic pydantic_core re2 ruamel typing_extensions.py typing_inspection
 TOOLS := .tools
 
-.PHONY: demo tools test check format lint types layers docs chaos slow bench lock clean setup
+JUDGES := sdk2 sdk3 smdebug
+
+.PHONY: demo tools sdks test check format lint types layers docs chaos slow bench lock clean setup
 
 setup: $(STAMP)
 
@@ -28,12 +30,21 @@ $(TOOLS)/.unpacked: requirements/kube-tools.txt requirements/unpack_kube_tools.p
 	$(BIN)/python requirements/unpack_kube_tools.py $(TOOLS)/package $(TOOLS)
 	@rm -rf $(TOOLS)/package; touch $@
 
+# Judges that share no environment with us, nor with one another: each has its own lock.
+$(TOOLS)/%/.judge: requirements/judges/%.txt | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TOOLS)/$*
+	VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/$* $(BIN)/uv pip sync --quiet --require-hashes $<
+	@touch $@
+
 demo: $(STAMP)
 	$(BIN)/python examples/digits_data.py
 	$(BIN)/trainyard run --again examples/xgboost-digits.yaml
 
-test: $(STAMP) $(TOOLS)/.unpacked
-	$(BIN)/pytest -n 3 -m "not slow and not chaos" tests
+test: $(STAMP) $(TOOLS)/.unpacked $(TOOLS)/sdk2/.judge
+	$(BIN)/pytest -n 3 -m "not slow and not chaos and not sdk" tests
+
+sdks: $(STAMP) $(JUDGES:%=$(TOOLS)/%/.judge)
+	$(BIN)/pytest tests/judges
 
 check: format lint types layers test docs
 
@@ -66,6 +77,8 @@ lock: $(STAMP)
 	    --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements/dev.lock
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 	    --python-version 3.11 --all-extras --constraint requirements/dev.lock pyproject.toml -o requirements/image.lock
+	@for judge in $(JUDGES); do VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	    --no-emit-index-url --no-header --python-version 3.11 requirements/judges/$$judge.in -o requirements/judges/$$judge.txt || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache
