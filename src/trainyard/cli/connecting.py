@@ -69,8 +69,10 @@ def env_command(context: click.Context, form: str, endpoint: str | None) -> None
 
     In a shell: `eval "$(trainyard env)"`. A session token and a profile of your own are taken away, for they would go
     before. On loopback the server knows its user, and the keys are only there because clients want some; beyond it they
-    are those of trainyard.toml, and secret.
+    are those of trainyard.toml, and secret. The SDK is given a file of defaults, which your own go before: the name of its
+    bucket, and that it reports to nobody.
     """
+    from trainyard.wiring import sdk_defaults
     from trainyard.wiring.aws import variables
     from trainyard.wiring.settings import load
 
@@ -79,6 +81,9 @@ def env_command(context: click.Context, form: str, endpoint: str | None) -> None
     names = variables(home, settings, account=context.obj["account"], region=context.obj["region"])
     if endpoint is not None:
         names["AWS_ENDPOINT_URL"] = endpoint
+    else:  # a file of this machine leads no client of another
+        account, region = context.obj["account"] or settings.account, names["AWS_REGION"]
+        names[sdk_defaults.VARIABLE] = str(sdk_defaults.write(home, account=account, region=region))
     if form == "json":
         output.document(names, form)
         return
