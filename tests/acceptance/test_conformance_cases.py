@@ -262,7 +262,7 @@ async def test_what_a_prefix_names(tmp_path: Path) -> None:
     assert ran.ended[0] == "Completed", ran.told.get("FailureReason")
     files = ran.files()
     assert {name for name in files if "/" in name} == {
-        "within/train-a.csv", "within/train/b.csv", "within/train/deep/er/c.csv",
+        "within/train-a.csv", "within/b.csv", "within/deep/er/c.csv",
         "folder/b.csv", "folder/deep/er/c.csv", "single/other.csv",
     }  # fmt: skip
     assert files["single/other.csv"] == b"data/other.csv"

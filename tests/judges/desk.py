@@ -1,4 +1,4 @@
-"""Runs in a judge's own interpreter: calls functions of a file as it is told, a line of JSON each, and answers likewise.
+"""Runs in a judge's own interpreter: calls functions of a file, told by a line of JSON each, and answers likewise.
 
 Standard library only. A judge takes seconds to import; so one process stays for many calls.
 """

@@ -1,4 +1,4 @@
-"""Stock clients in environments of their own, unmodified, led to a server by what `trainyard env` prints and by nothing else."""
+"""Stock clients, unmodified and in environments of their own, led to a server by what `trainyard env` prints alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.tools import TOOLS
 HERE = Path(__file__).parent
 
 
-class JudgeRefused(Exception):
+class JudgeRefused(Exception):  # noqa: N818 - a judge may well be meant to refuse
     """What a judge raised: its kind and its words."""
 
     def __init__(self, kind: str, text: str, printed: str) -> None:

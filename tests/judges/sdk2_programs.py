@@ -35,10 +35,10 @@ def fit_digits(data: str, logs: Any, **more: Any) -> dict[str, Any]:
     image = image_uris.retrieve("xgboost", session.boto_region_name, version="1.7-1")
     hyperparameters = {"objective": "multi:softmax", "num_class": 10, "num_round": 12, "eval_metric": "merror"}
     estimator = Estimator(image_uri=image, sagemaker_session=session, hyperparameters=hyperparameters, **HOSTS, **more)
-    channels = {
-        name: TrainingInput(session.upload_data(f"{data}/csv/{name}", key_prefix=f"digits/{name}"), content_type="text/csv")
-        for name in ("train", "validation")
-    }  # fmt: skip
+    channels = {}
+    for name in ("train", "validation"):
+        uri = session.upload_data(f"{data}/csv/{name}", key_prefix=f"digits/{name}")
+        channels[name] = TrainingInput(uri, content_type="text/csv")
     estimator.fit(channels, wait=logs is not None, logs=logs)
     job = estimator.latest_training_job
     return {"name": job.name, "told": _plain(job.describe()), "model": estimator.model_data, "calls": list(calls)}
@@ -47,8 +47,13 @@ def fit_digits(data: str, logs: Any, **more: Any) -> dict[str, Any]:
 def attach(name: str) -> dict[str, Any]:
     """An estimator made from a job alone, which waits for the job's end and shows its log."""
     estimator = Estimator.attach(name, sagemaker_session=session)
-    return {"hyperparameters": estimator.hyperparameters(), "image": estimator.training_image_uri(),
-            "model": estimator.model_data, "tags": session.list_tags(estimator.latest_training_job.describe()["TrainingJobArn"])}  # fmt: skip
+    arn = estimator.latest_training_job.describe()["TrainingJobArn"]
+    return {
+        "hyperparameters": estimator.hyperparameters(),
+        "image": estimator.training_image_uri(),
+        "model": estimator.model_data,
+        "tags": session.list_tags(arn),
+    }
 
 
 def metrics(name: str, metric: str) -> list[dict[str, Any]]:
@@ -73,7 +78,7 @@ def fit_spot(image: str, bucket: str) -> dict[str, Any]:
     """A spot job with checkpoints and a hook of its own."""
     estimator = Estimator(
         image_uri=image, sagemaker_session=session, use_spot_instances=True, max_run=60, max_wait=120,
-        checkpoint_s3_uri=f"s3://{bucket}/checkpoints", environment={"A": "b"}, keep_alive_period_in_seconds=None,
+        checkpoint_s3_uri=f"s3://{bucket}/checkpoints", environment={"A": "b"},
         debugger_hook_config=DebuggerHookConfig(s3_output_path=f"s3://{bucket}/tensors"), **HOSTS,
     )  # fmt: skip
     estimator.fit(logs=False)
@@ -92,18 +97,13 @@ def describe(name: str) -> dict[str, Any]:
     return _plain(session.describe_training_job(name))
 
 
-def execution_role() -> str:
-    """Who a script is, as far as it can know."""
-    return str(session.get_caller_identity_arn())
-
-
 def default_bucket() -> str:
     """Where the SDK puts what a script does not say."""
     return str(session.default_bucket())
 
 
 def _plain(told: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name not in ("ResponseMetadata",) and _is_plain(value)}
+    return {name: value for name, value in told.items() if name != "ResponseMetadata" and _is_plain(value)}
 
 
 def _is_plain(value: Any) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,6 @@ def test_fit_shows_the_log_and_ends_with_a_model(sdk: Judge, digits: str, tmp_pa
     (archive,) = sdk("fetch", uri=uri, folder=str(tmp_path)).value
     with tarfile.open(archive) as model:
         assert "xgboost-model" in model.getnames()
-    rows = sdk("metrics", name=told.value["name"], metric="validation:merror").value
-    assert rows
-    assert {row["metric_name"] for row in rows} == {"validation:merror"}
 
 
 @pytest.mark.case(5)
@@ -77,6 +75,16 @@ def test_a_job_that_nobody_waited_for_is_attached_to(sdk: Judge, digits: str) ->
     assert attached.value["image"].endswith("sagemaker-xgboost:1.7-1")
     assert attached.value["model"].endswith(f"/{name}/output/model.tar.gz")
     assert attached.value["tags"] == [{"Key": "team", "Value": "a"}]
+
+
+@pytest.mark.xfail(
+    find_spec("trainyard.doors.cloudwatch") is None, reason="issue 4: metrics to read are not answered yet", strict=True
+)
+def test_a_metric_becomes_a_data_frame(sdk: Judge, digits: str) -> None:
+    name = sdk("fit_digits", data=digits, logs=False).value["name"]
+    rows = sdk("metrics", name=name, metric="validation:merror").value
+    assert rows
+    assert {row["metric_name"] for row in rows} == {"validation:merror"}
 
 
 def test_a_failure_has_its_words(sdk: Judge) -> None:

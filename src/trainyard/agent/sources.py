@@ -63,9 +63,23 @@ async def open_source(store: ObjectStore, order: ChannelOrder) -> Source:
 
 
 async def _under(store: ObjectStore, uri: str) -> AsyncIterator[Item]:
-    base = uris.folder_of(uri)
+    """What lies under a prefix: in it where it is a folder, as the SDKs spell folders, else beside its last slash."""
+    base, folder = uris.folder_of(uri), uri.removesuffix("/") + "/"
+    is_folder = folder != base and await _holds_any(store, folder)
     async for info in store.list(uri):
-        yield Item(info.uri[len(base) :], (info,))
+        if info.uri.startswith(folder):
+            yield Item(info.uri[len(folder) :], (info,))
+            continue
+        path = info.uri[len(base) :]
+        if is_folder and await store.head(folder + path) is not None:
+            raise ValidationRefused(f"The objects {info.uri!r} and {folder + path!r} would be the same file.")
+        yield Item(path, (info,))
+
+
+async def _holds_any(store: ObjectStore, folder: str) -> bool:
+    async for _ in store.list(folder):
+        return True
+    return False
 
 
 async def _named(store: ObjectStore, manifest: Manifest, uri: str) -> AsyncIterator[Item]:

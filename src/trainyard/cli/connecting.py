@@ -69,8 +69,8 @@ def env_command(context: click.Context, form: str, endpoint: str | None) -> None
 
     In a shell: `eval "$(trainyard env)"`. A session token and a profile of your own are taken away, for they would go
     before. On loopback the server knows its user, and the keys are only there because clients want some; beyond it they
-    are those of trainyard.toml, and secret. The SDK is given a file of defaults, which your own go before: the name of its
-    bucket, and that it reports to nobody.
+    are those of trainyard.toml, and secret. The SDK is given a file of defaults, which your own go before: the name of
+    its bucket, and that it reports to nobody.
     """
     from trainyard.wiring import sdk_defaults
     from trainyard.wiring.aws import variables

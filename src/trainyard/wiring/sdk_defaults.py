@@ -1,8 +1,7 @@
 """What the SageMaker SDK takes for granted where a script says nothing, so that it asks nobody but our server.
 
-Left to itself the SDK asks STS at an address of Amazon's own, which no variable changes, for the name of its bucket; and
-it reports each call to a bucket of Amazon's. A file of defaults, of which the user's own still takes precedence, settles
-both.
+Left to itself the SDK asks STS for the name of its bucket, at an address of Amazon's own that no variable changes, and
+reports each call to a bucket of Amazon's. A file of defaults settles both; the user's own configuration goes before it.
 """
 
 from __future__ import annotations

@@ -88,7 +88,6 @@ _PLAIN = {
     "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
     "OutputDataConfig": {"S3OutputPath": "s3://b/o"},
 }
-_SDK = _door("the SDK as a judge", "GetLogEvents", door="logs")
 _HOSTS = Later(
     Work.HOSTS,
     "jobs of several hosts",
@@ -102,10 +101,10 @@ CASES = (
     Case(1, "boto3 creates a job"),
     Case(2, "the AWS CLI creates one at --endpoint-url"),
     Case(3, "AWS_ENDPOINT_URL alone leads clients here"),
-    Case(4, "the SDK's fit with logs runs to its end", _SDK),
-    Case(5, "the SDK's fit without logs does too", _SDK),
-    Case(6, "a job that nobody waited for can be attached to", _SDK),
-    Case(7, "the SDK's third version trains", _SDK),
+    Case(4, "the SDK's fit with logs runs to its end"),
+    Case(5, "the SDK's fit without logs does too"),
+    Case(6, "a job that nobody waited for can be attached to"),
+    Case(7, "the SDK's third version trains"),
     Case(8, "the waiter sees a job's end"),
     Case(9, "an operation that nobody knows is refused at once"),
     Case(10, "any key signs"),

@@ -63,11 +63,18 @@ def _tree(data: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() + "/" * path.is_dir() for path in root.rglob("*"))
 
 
-async def test_a_prefix_without_a_slash_keeps_its_last_part(store: Counting, data: Path) -> None:
+async def test_a_prefix_without_a_slash_is_the_folder_of_that_name_and_what_lies_beside_it(
+    store: Counting, data: Path
+) -> None:
     await _put(store, "data/train-a.csv", "data/train/b.csv", "data/test.csv")
     assert await _stage(store, data, "s3://b/data/train") == 2
-    assert _tree(data) == ["train-a.csv", "train/", "train/b.csv"]
-    assert (data / "ch/train/b.csv").read_bytes() == b"data/train/b.csv"
+    assert _tree(data) == ["b.csv", "train-a.csv"]
+
+
+async def test_two_objects_of_such_a_prefix_are_never_one_file(store: Counting, data: Path) -> None:
+    await _put(store, "data/train-a.csv", "data/train/train-a.csv")
+    with pytest.raises(ValidationRefused, match="would be the same file"):
+        await _stage(store, data, "s3://b/data/train")
 
 
 async def test_a_prefix_with_a_slash_is_taken_off(store: Counting, data: Path) -> None:
