@@ -9,7 +9,7 @@ TOOLS := .tools
 
 JUDGES := sdk2 sdk3 smdebug
 
-.PHONY: demo tools sdks test check format lint types layers docs chaos slow bench lock clean setup
+.PHONY: demo tools engines sdks test check format lint types layers docs chaos slow bench lock clean setup
 
 setup: $(STAMP)
 
@@ -35,12 +35,21 @@ $(TOOLS)/%/.judge: requirements/judges/%.txt | $(STAMP)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(TOOLS)/$*
 	VIRTUAL_ENV=$(CURDIR)/$(TOOLS)/$* $(BIN)/uv pip sync --quiet --require-hashes $<
 	@touch $@
+# Real container engines for the tests, which start them by themselves; nothing is left running by this.
+ENGINES := docker.io podman netavark aardvark-dns conmon runc crun uidmap iptables iproute2 busybox-static docker-registry
+
+engines:
+	@for one in dockerd podman busybox docker-registry /usr/lib/podman/netavark; do command -v $$one >/dev/null || missing=1; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "No container engines here: their tests are skipped. As root on Debian: apt-get install $(ENGINES)"; exit 0; fi; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(ENGINES) >/dev/null
 
 demo: $(STAMP)
 	$(BIN)/python examples/digits_data.py
 	$(BIN)/trainyard run --again examples/xgboost-digits.yaml
 
-test: $(STAMP) $(TOOLS)/.unpacked $(TOOLS)/sdk2/.judge
+test: $(STAMP) $(TOOLS)/.unpacked $(TOOLS)/sdk2/.judge engines
 	$(BIN)/pytest -n 3 -m "not slow and not chaos and not sdk" tests
 
 sdks: $(STAMP) $(JUDGES:%=$(TOOLS)/%/.judge)

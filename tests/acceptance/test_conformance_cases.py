@@ -1,4 +1,4 @@
-"""Cases of the conformance list that need a real job, beside those that prove a field (test_process_contract)."""
+"""Cases of the conformance list that need a real job, beside those that prove a field (test_contract)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.acceptance.jobs import (
@@ -27,6 +25,7 @@ from tests.acceptance.jobs import (
     request,
     run,
     shell,
+    shorten_grace,
     training,
     until,
 )
@@ -34,7 +33,7 @@ from tests.acceptance.jobs import (
 from trainyard.lifecycle import stopping
 from trainyard.model.errors import ResourceInUse, ResourceNotFound, ValidationRefused
 from trainyard.model.job import Condition, SearchQuery
-from trainyard.wiring.session import Session, open_session
+from trainyard.wiring.session import open_session
 
 # What a program that is started with an empty environment finds set all the same.
 OF_THE_SYSTEM = {"PATH", "PYTHONUNBUFFERED", "LC_CTYPE", "PWD", "SHLVL", "_", "HOME", "TMPDIR", "SAGEMAKER_BASE_DIR"}
@@ -141,12 +140,6 @@ async def test_a_long_failure_file_is_cut(tmp_path: Path) -> None:
     ran = await run(tmp_path, shell("printf '%2000d' 7 | tr ' ' x > /opt/ml/output/failure; exit 2"))
     reason = ran.told["FailureReason"]
     assert (len(reason), reason[:20], reason[-14:]) == (1024, "AlgorithmError: xxxx", ", exit code: 2")
-
-
-def shorten_grace(session: Session, seconds: float) -> None:
-    """Let this session's runtime wait for less than the service's two minutes."""
-    runtime: Any = session.service._yard.runtime
-    runtime._options = replace(runtime._options, grace=seconds)
 
 
 @pytest.mark.case(47)

@@ -42,6 +42,7 @@ STARTED = {"TrainingStartTime"}
 OVER = {"TrainingEndTime"}
 TIMED = {"TrainingTimeInSeconds", "BillableTimeInSeconds"}
 REASON = {"FailureReason"}
+ORDER = tuple(one for one in Milestone if one is not Milestone.PULLING)  # which containers alone have
 
 
 def created(**members: Any) -> JobRecord:
@@ -57,7 +58,7 @@ def created(**members: Any) -> JobRecord:
 
 
 def seen(count: int, ending: Ending | None = None, at: float = 40.5, **members: Any) -> Seen:
-    reached = tuple(Reached(milestone, 20.0 + place) for place, milestone in enumerate(tuple(Milestone)[:count]))
+    reached = tuple(Reached(milestone, 20.0 + place) for place, milestone in enumerate(ORDER[:count]))
     return Seen(milestones=reached, outcome=Outcome(ending=ending, at=at, **members) if ending else None)
 
 

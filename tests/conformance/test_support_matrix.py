@@ -10,6 +10,7 @@ from tests.conformance.botocore_requests import Place, request_with, sample
 from tests.marked import marked
 
 from trainyard.lifecycle.support import as_markdown, refusals, verdicts
+from trainyard.lifecycle.support_container import CONTAINER_ROWS
 from trainyard.lifecycle.support_rows import PLACES, REFUSED, ROWS
 from trainyard.model.members import paths_of
 from trainyard.model.spec import TrainingJobSpec
@@ -31,8 +32,9 @@ def test_every_path_has_a_row() -> None:
 
 def test_every_row_that_is_not_refused_names_a_test_that_claims_it() -> None:
     claims = marked("proves")
-    rows = {path: row.proof for path, row in ROWS.items() if row.verdict != REFUSED}
-    assert {path: proof for path, proof in rows.items() if proof not in claims.get(path, ())} == {}
+    for place in (ROWS, CONTAINER_ROWS):
+        rows = {path: row.proof for path, row in place.items() if row.verdict != REFUSED}
+        assert {path: proof for path, proof in rows.items() if proof not in claims.get(path, ())} == {}
 
 
 def test_no_test_claims_a_field_that_is_refused_or_does_not_exist() -> None:
@@ -40,12 +42,12 @@ def test_no_test_claims_a_field_that_is_refused_or_does_not_exist() -> None:
     assert set(marked("proves")) - rows == set()
 
 
-def test_a_plain_request_runs_as_a_process_and_on_sagemaker_and_nowhere_else_yet() -> None:
+def test_a_plain_request_runs_everywhere_but_on_kubernetes_yet() -> None:
     spec = TrainingJobSpec.from_wire(REQUEST)
     assert refusals(spec, "process") == []
     assert {verdict for _, verdict, _ in verdicts(spec, "process")} == {"honoured", "notice"}
     assert {verdict for _, verdict, _ in verdicts(spec, "sagemaker")} == {"honoured"}
-    assert [place for place in PLACES if refusals(spec, place)] == ["container", "kubernetes"]
+    assert [place for place in PLACES if refusals(spec, place)] == ["kubernetes"]
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ async def _plan(session: Jobs, spec: TrainingJobSpec) -> dict[str, Any]:
     plan: dict[str, Any] = {"name": spec.training_job_name, "place": told.place}
     plan |= {"refused": "; ".join(errors) or None, "problems": errors}
     if not errors:
-        plan |= {"image": told.image, "launcher": told.launcher, "waiting": told.waiting}
+        plan |= {"image": told.image, "launcher": told.launcher, "why": told.why, "waiting": told.waiting}
     if told.needs is not None:  # on Amazon nobody but its instance type says what a job takes
         needs = told.needs
         plan["needs"] = {"vCPU": needs.cpus, "memoryBytes": needs.memory, "gpus": needs.gpus}
@@ -147,7 +147,8 @@ def _print_plan(plan: dict[str, Any], afar: str | None, *, wide: bool) -> None:
     for reason in plan["problems"]:
         click.echo(safe(f"  refused {reason}"))
     if not plan["problems"]:
-        click.echo(safe(f"  runs    {plan['image']}"))
+        why = f": {plan['why']}" if plan["why"] else ""
+        click.echo(safe(f"  runs    {plan['image']}{why}"))
     if plan.get("waiting"):
         click.echo(safe(f"  now     {plan['waiting']}"))
     for one in plan["inputs"]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from trainyard.lifecycle import failure, retry, stopping
-from trainyard.lifecycle.transitions import enter
+from trainyard.lifecycle.transitions import PULLING_IMAGE, enter
 from trainyard.model.ledger import JobEvent
 from trainyard.model.observation import (
     Absent,
@@ -222,6 +222,9 @@ def _reach(record: JobRecord, milestone: Milestone, at: float) -> JobRecord:
             return begun
         prepared = enter(begun, record.secondary, at, "Preparing the instances for training")
         return enter(prepared, SecondaryStatus.DOWNLOADING, at)
+    if milestone == Milestone.PULLING:
+        downloads = record.secondary == SecondaryStatus.DOWNLOADING
+        return enter(record, SecondaryStatus.DOWNLOADING, at, PULLING_IMAGE) if downloads else record
     wanted = _SECONDARY_OF.get(milestone)
     if wanted is None or _passed(record, wanted, started):
         return record

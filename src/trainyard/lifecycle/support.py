@@ -12,13 +12,13 @@ from functools import cache
 from typing import Any
 
 from trainyard.lifecycle.support_amazon import SAGEMAKER_ROWS
+from trainyard.lifecycle.support_container import CONTAINER_ROWS
 from trainyard.lifecycle.support_rows import HONOURED, PLACES, REFUSED, ROWS, Row
 from trainyard.model.problems import Problem
 from trainyard.model.spec import TrainingJobSpec
 
 PLAINLY = "as the service does"  # the remark of a field of which nothing else is to be said
 _NOT_BUILT = {
-    "container": "running in a container engine is not built yet",
     "kubernetes": "running on a Kubernetes cluster is not built yet",
 }
 
@@ -62,10 +62,15 @@ def cell(path: str, place: str) -> tuple[str, str]:
 
 def as_markdown() -> str:
     """The whole matrix as a page's tables."""
-    lines = [f"| field | {' | '.join(PLACES)} | on process | proof |", "|" + "---|" * (len(PLACES) + 3)]
+    lines = [
+        f"| field | {' | '.join(PLACES)} | on process | in a container | proof |",
+        "|" + "---|" * (len(PLACES) + 4),
+    ]
     for path, row in ROWS.items():
         cells = [cell(path, place)[0] for place in PLACES]
-        lines.append(f"| `{path}` | {' | '.join(cells)} | {cell(path, 'process')[1]} | {row.proof.split('::')[-1]} |")
+        process, container = cell(path, "process")[1], cell(path, "container")[1]
+        remarks = f"{process} | {'the same' if container == process and process else container}"
+        lines.append(f"| `{path}` | {' | '.join(cells)} | {remarks} | {row.proof.split('::')[-1]} |")
     return "\n".join(lines) + "\n"
 
 
@@ -118,7 +123,7 @@ def _verdict(row: Row, value: Any, wire: Mapping[str, Any], place: str) -> tuple
 
 
 def _rows(place: str) -> Mapping[str, Row]:
-    return SAGEMAKER_ROWS if place == "sagemaker" else ROWS
+    return {"sagemaker": SAGEMAKER_ROWS, "container": CONTAINER_ROWS}.get(place, ROWS)
 
 
 @cache

@@ -41,7 +41,7 @@ _FAST = "FastFile is File mode, with a notice, where there is no FUSE"
 _HOSTS = "jobs of several hosts are not built yet; one host works today"
 _KMS = "encryption keys are not built yet; leave the key away and the object store's own encryption holds"
 _RULES = "rules do not run yet; the hook's and the profiler's configuration files are written"
-_CONTRACT = "tests/acceptance/test_process_contract.py::"
+_CONTRACT = "tests/acceptance/test_contract.py::"
 _CHANNELS = "tests/acceptance/test_channels.py::"
 _SWITCHED_OFF = "test_switches_that_are_off"
 

@@ -22,6 +22,7 @@ MESSAGES = {
     SecondaryStatus.MAX_RUNTIME_EXCEEDED: "Training job runtime exceeded MaxRuntimeInSeconds provided",
     SecondaryStatus.MAX_WAIT_TIME_EXCEEDED: "Training job wait time exceeded MaxWaitTimeInSeconds provided",
 }
+PULLING_IMAGE = "Downloading the training image"  # told under Downloading, after the data
 
 _STATUS_OF = {
     SecondaryStatus.STOPPING: TrainingJobStatus.STOPPING,

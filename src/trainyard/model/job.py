@@ -98,6 +98,7 @@ class Plan:
 
     problems : errors that would refuse it, and notices that it would carry.
     fields   : (path in the API's spelling, honoured | refused | notice, remark) for every field that the spec gives.
+    why      : what made it this launcher and no other.
     needs    : what it would take of the machine; None where it is refused.
     stages   : (channel, URI, objects, bytes) to be downloaded; None where it could not be counted.
     """
@@ -114,3 +115,4 @@ class Plan:
     stores: tuple[tuple[str, str], ...] = ()
     waiting: str | None = None
     notices: tuple[str, ...] = field(default=())
+    why: str = ""

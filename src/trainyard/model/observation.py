@@ -15,10 +15,11 @@ from trainyard.model.status import Fault
 
 
 class Milestone(StrEnum):
-    """The points that a run passes, in this order; STAGING and UPLOADING may be left out."""
+    """The points that a run passes, in this order; STAGING, PULLING and UPLOADING may be left out."""
 
     PREPARING = "preparing"  # the run's supervisor has it in hand
     STAGING = "staging"  # input channels are being downloaded
+    PULLING = "pulling"  # the training image is being downloaded
     TRAINING = "training"  # the user's program has been started
     STOPPING = "stopping"  # the user's program was told to end (SIGTERM sent)
     UPLOADING = "uploading"  # model and output are being uploaded

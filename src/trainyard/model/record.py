@@ -40,6 +40,7 @@ class Placement:
 
     launcher : "process" | "container" | …; the runtime's own word.
     image    : what the image resolved to, for people ("built-in XGBoost 3.2.0", a digest).
+    why      : what made it this launcher and no other, as a sentence without its full stop; empty where nothing did.
     program  : the runtime's private resolution, JSON-able; nobody else reads it.
     needs    : what it takes of the machine's capacity.
     notices  : what the user must know ("runs at the machine's size: 2 of 96 vCPU").
@@ -50,6 +51,7 @@ class Placement:
     needs: Resources
     program: dict[str, object] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

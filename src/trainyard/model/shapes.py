@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -25,20 +25,21 @@ class Text:
     pattern: str | None = None
 
 
-_LARGEST = 2**31 - 1
-
-
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number's bounds, both inclusive. Whole numbers that have bounds have 32 bits in the API, the others 64."""
+    """A number's bounds, both inclusive.
+
+    bits : of a whole number that has bounds: 32 in the API but for times in milliseconds; without any it has 64.
+    """
 
     min: int | None = None
     max: int | None = None
+    bits: int = field(default=32, repr=False)
 
     @property
     def largest(self) -> int:
-        """The upper bound, that of 32 bits where there is no other."""
-        return _LARGEST if self.max is None else self.max
+        """The upper bound, that of its bits where there is no other."""
+        return 2 ** (self.bits - 1) - 1 if self.max is None else self.max
 
 
 @dataclass(frozen=True, slots=True)

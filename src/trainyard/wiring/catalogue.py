@@ -144,6 +144,10 @@ class Catalogue:
             return self._xgboost(parts, spec.hyper_parameters or {}, path)
         return (_refusal(asked, leaf, path),)
 
+    def has_alias(self, image: str) -> bool:
+        """Whether trainyard.toml says what an image is on this machine."""
+        return any(name in self.aliases for name in _names(image, ImageName.parse(image))) if self.aliases else False
+
     def _xgboost(
         self, parts: ImageName, hyperparameters: Mapping[str, str], path: tuple[str, ...]
     ) -> Program | tuple[Problem, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainyard.runtimes.local import fuse
+from trainyard.runtimes.local.containers import finding
 from trainyard.runtimes.local.runtime import machine
 from trainyard.wiring.leadership import is_led
 from trainyard.wiring.session import Session
@@ -35,7 +36,8 @@ class Check:
 def examine(session: Session) -> list[Check]:
     """Every finding, in the order in which a job meets them."""
     checks: tuple[Callable[[Session], Check], ...] = (
-        _python, _home, _disk, _leader, _machine, _files, _private_folders, _fast_file, _buckets, _xgboost, _server,
+        _python, _home, _disk, _leader, _machine, _files, _private_folders, _fast_file, _containers, _buckets, _xgboost,
+        _server,
         _interpreter,
     )  # fmt: skip
     return [check(session) for check in checks]
@@ -94,6 +96,22 @@ def _fast_file(_session: Session) -> Check:
     if missing is None:
         return Check("FastFile mode", "ok", "by FUSE: files are fetched when they are read")
     return Check("FastFile mode", "warn", f"is File mode here, for {missing}")
+
+
+def _containers(session: Session) -> Check:
+    socket = session.launchers.socket
+    if session.settings.launcher == "process":
+        return Check("containers", "ok", "not wanted: settings run all jobs as processes (launcher)")
+    if socket is None:
+        advice = (
+            "Images that no program stands for need Docker or Podman; name its socket under [container] if it has one."
+        )
+        return Check("containers", "warn", "no engine was found: jobs run as processes", advice)
+    engine, fault = finding.told(socket)
+    if fault is None:
+        return Check("containers", "ok", f"{engine}: images that it has, and those that are no program here, run in it")
+    advice = "Start the engine, name another socket under [container], or set launcher to process."
+    return Check("containers", "warn", f"{engine} cannot be asked: {fault}", advice)
 
 
 def _buckets(session: Session) -> Check:

@@ -57,11 +57,15 @@ class Inside:
             return keys
         return {**keys, "AWS_ENDPOINT_URL": here, **self._objects(spec, order.job.region, here)}
 
-    def notices(self, spec: TrainingJobSpec) -> tuple[str, ...]:
-        """What the user must know of a role that settings say nothing of."""
+    def notices(self, spec: TrainingJobSpec, *, reaches_us: bool) -> tuple[str, ...]:
+        """What the user must know of a role that settings say nothing of. reaches_us: the program can ask us."""
         if self.roles.says(spec.role_arn):
             return ()
-        has = "keys are good for this Trainyard alone" if can_answer() and self.answers(spec) else "program has none"
+        has = (
+            "keys are good for this Trainyard alone"
+            if reaches_us and can_answer() and self.answers(spec)
+            else "program has none"
+        )
         return (f"The role {spec.role_arn} has no AWS credentials under [roles] in trainyard.toml: the job's {has}.",)
 
     def answers(self, spec: TrainingJobSpec) -> bool:

@@ -20,3 +20,14 @@ def network_of(networks: Mapping[str, Mapping[str, Any]], spec: TrainingJobSpec)
     ids = ", ".join((*vpc.subnets, *vpc.security_group_ids))
     text = f"No network in trainyard.toml has these subnets and security groups: {ids}."
     return Problem(path=("VpcConfig",), message=text, code="unknown-network")
+
+
+def engines_network(network: Mapping[str, Any], setting: str | None) -> str | Problem:
+    """What a container engine is told of a job's network; what a bridge of its own cannot promise is refused."""
+    if network["network"] == "none":
+        return "none"
+    if network["network"] == "peers":
+        text = 'A network of listed peers (access = "peers") is not built for containers yet; "none" and "host" are.'
+        return Problem(path=("VpcConfig",), message=text, code="unsupported")
+    asked_for = "peers" in network  # by the ids of a VpcConfig; without one nothing is asked for
+    return "host" if asked_for else setting or "default"

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,7 @@ from trainyard.wiring import file_systems, leadership, networks
 from trainyard.wiring.catalogue import Alias, Catalogue, Program
 from trainyard.wiring.home import Home
 from trainyard.wiring.inside import Inside, seals_of
+from trainyard.wiring.launching import Launchers, engine_of, program_of
 from trainyard.wiring.roles import Roles, roles_of
 from trainyard.wiring.settings import Settings, load
 from trainyard.yard.engine import Engine, Yard
@@ -101,6 +102,7 @@ class Session:
 
     service : jobs of the command's own scope; `service_of` makes any other's.
     objects : all of the home, whoever's they are; jobs reach those of their account alone.
+    tidy    : leave nothing of ended runs where they ran.
     """
 
     home: Home
@@ -109,7 +111,9 @@ class Session:
     service_of: Callable[[Scope], YardService]
     objects: Buckets
     engine: Engine
+    tidy: Callable[[], Awaitable[None]]
     catalogue: Catalogue
+    launchers: Launchers
     leadership: leadership.Leadership
 
     look = LOOK
@@ -181,6 +185,7 @@ async def lead(session: Session) -> None:
         await session.leadership.lead()
         try:
             async with answering_programs(session), session.engine.running():
+                await session.tidy()
                 await session.leadership.beat()
         except* Exception:  # noqa: BLE001 - whatever it was, the home must not be held by an engine that is gone
             _LOG.exception("the engine ended and is started again")
@@ -210,6 +215,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
     buckets = _buckets(home, settings)
     closing.callback(buckets.close)
     catalogue = _catalogue(settings)
+    launchers = _launchers(catalogue, settings)
     roles = roles_of(settings)
     inside = Inside(roles, buckets, seals_of(home))
     runtime = LocalRuntime(
@@ -219,11 +225,12 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
             aws_socket=home.aws_socket,
             routes_of=lambda account: buckets.of(tenant_of(settings, account)).to_plain(),
             link_opt_ml=_links_opt_ml(settings),
+            engine_socket=launchers.socket,
             log_cap=settings.logs.get("cap_bytes", GIB),
             pipe_timeout=float(settings.channels.get("pipe_timeout_seconds", 3600.0)),
             usage_interval=float(settings.metrics.get("usage_interval_seconds", 10.0)),
         ),
-        resolve=lambda spec: _resolve(catalogue, inside, settings, spec),
+        resolve=lambda spec: _resolve(launchers, inside, settings, spec),
         wakeups=lambda: leadership.hints(home),
         credentials=roles.credentials,
         aws_variables=inside.variables,
@@ -253,7 +260,7 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
     return Session(
         home=home, settings=settings, service=service_of(scope), service_of=service_of, objects=buckets,
         engine=engine,
-        catalogue=catalogue, leadership=leading,
+        tidy=runtime.tidy, catalogue=catalogue, launchers=launchers, leadership=leading,
     )  # fmt: skip
 
 
@@ -305,6 +312,15 @@ def _catalogue(settings: Settings) -> Catalogue:
     return Catalogue(aliases=aliases, python=_callers_python())
 
 
+def _launchers(catalogue: Catalogue, settings: Settings) -> Launchers:
+    return Launchers(
+        catalogue=catalogue,
+        launcher=settings.launcher,
+        pull=settings.container.get("pull", "missing"),
+        socket=None if settings.launcher == "process" else engine_of(settings.container, os.environ),
+    )
+
+
 def _callers_python() -> str:
     """The interpreter that `python` means where the command was typed: an active environment's, else our own."""
     environment = os.environ.get("VIRTUAL_ENV")
@@ -325,25 +341,46 @@ def _as_role(buckets: Buckets, roles: Roles, spec: TrainingJobSpec) -> Buckets:
         raise ValidationRefused(f"The role {spec.role_arn} cannot be used: {error}") from error
 
 
-def _resolve(catalogue: Catalogue, inside: Inside, settings: Settings, spec: TrainingJobSpec) -> Resolution:
-    program = catalogue.resolve(spec)
-    if not isinstance(program, Program):
-        return Resolution(placement=None, problems=program)
+def _resolve(launchers: Launchers, inside: Inside, settings: Settings, spec: TrainingJobSpec) -> Resolution:
+    chosen = launchers.resolve(spec)
+    if isinstance(chosen, tuple):
+        return Resolution(placement=None, problems=chosen)
     network = networks.network_of(settings.networks, spec)
     mounts = file_systems.mounts_of(settings.file_systems, spec)
     problems = [one for one in (network, inside.roles.problem(spec.role_arn), *mounts) if isinstance(one, Problem)]
     if problems or isinstance(network, Problem):
         return Resolution(placement=None, problems=tuple(problems))
+    notices = inside.notices(spec, reaches_us=isinstance(chosen, Program))
+    if isinstance(chosen, Program):
+        return Resolution(placement=_as_process(chosen, spec, {**network, "mounts": mounts}, notices))
+    joined = networks.engines_network(network, settings.container.get("network"))
+    if isinstance(joined, Problem):
+        return Resolution(placement=None, problems=(joined,))
+    program = {**program_of(chosen, settings.container, joined), "mounts": mounts}
+    return Resolution(
+        placement=Placement(
+            launcher="container",
+            image=chosen.label,
+            needs=Resources(cpus=1.0),
+            program=program,
+            notices=notices,
+            why=chosen.why,
+        )
+    )
+
+
+def _as_process(
+    program: Program, spec: TrainingJobSpec, network: dict[str, Any], notices: tuple[str, ...]
+) -> Placement:  # fmt: skip
     plain: dict[str, object] = {
-        "argv": list(program.command(spec)), "env": dict(program.env), **network, "mounts": mounts,
+        "argv": list(program.command(spec)), "env": dict(program.env), **network,
         "fault_of_exit": dict(program.fault_of_exit),
         "metrics": [list(pair) for pair in program.metrics],
     }  # fmt: skip
-    placement = Placement(
+    return Placement(
         launcher="process",
         image=program.label,
         needs=Resources(cpus=1.0),
         program=plain,
-        notices=(*program.notices, *inside.notices(spec)),
+        notices=(*program.notices, *notices),
     )
-    return Resolution(placement=placement)

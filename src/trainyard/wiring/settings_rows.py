@@ -59,6 +59,7 @@ TABLES = {
     "capacity": Table(meaning="What jobs may use of this machine"),
     "process": Table(meaning="How programs are started here"),
     "channels": Table(meaning="How programs read their input"),
+    "container": Table(meaning="The container engine, and how it starts programs"),
     "logs": Table(meaning="What is kept of a program's output"),
     "metrics": Table(meaning="What is measured of the machine"),
     "webhook": Table(meaning="Who is told of every state change of a job, in EventBridge's body, while `serve` runs"),
@@ -67,6 +68,11 @@ TABLES = {
         name="my-data",
     ),
     "images.*": Table(meaning="What an image is on this machine: a command, or a Python for scripts", name="my-image"),
+    "registries.*": Table(
+        meaning="Who we are to an image registry; without a table, ECR is asked as the job's role, and Docker's and "
+        "Podman's own configuration holds",
+        name="registry.example.org",
+    ),
     "networks.*": Table(meaning="What the subnets and security groups of a VpcConfig mean here", name="private"),
     "file_systems.*": Table(
         meaning="What a file system's id (EFS, FSx for Lustre) is on this machine", name="fs-0123456789abcdef0"
@@ -115,6 +121,14 @@ SETTINGS: tuple[Setting, ...] = (
             default="allow",
             choices=("allow", "refuse"),
         ),
+        _text(
+            "launcher",
+            '"auto"',
+            "Images run in the container engine, as programs of this machine, or as fits: an image that the engine has "
+            "in it, else one that we know as a program, else one that the engine fetches",
+            default="auto",
+            choices=("auto", "process", "container"),
+        ),
     ),
     *_in(
         "defaults",
@@ -153,6 +167,36 @@ SETTINGS: tuple[Setting, ...] = (
             "Seconds for which a program may take nothing from a pipe that it holds open; then the job fails",
             default="3600",
             above=0,
+        ),
+    ),
+    *_in(
+        "container",
+        _text(
+            "socket",
+            '"/run/docker.sock"',
+            "Where the engine (Docker, Podman) listens",
+            default="DOCKER_HOST, else the user's own engine, else the machine's",
+            pattern="/.+",
+        ),
+        _text(
+            "pull",
+            '"missing"',
+            "When an image is fetched from its registry: where the engine lacks it, never, or for every job",
+            default="missing",
+            choices=("missing", "never", "always"),
+        ),
+        _text(
+            "network",
+            '"bridge"',
+            "The network of jobs that ask for no other: one of the engine's, or `host`, the machine's own",
+            default="the engine's own",
+            pattern="[A-Za-z0-9][A-Za-z0-9_.-]*",
+        ),
+        _words(
+            "ulimits",
+            '{ nofile = "65536:65536", memlock = "-1" }',
+            "Limits of the program's user, soft:hard or one number; -1 is none",
+            default="the engine's",
         ),
     ),
     *_in(
@@ -199,6 +243,12 @@ SETTINGS: tuple[Setting, ...] = (
         _texts("command", '["/usr/bin/python3", "/opt/train.py"]', "What is started, before the job's own arguments"),
         _text("python", '"/opt/venv/bin/python"', "The interpreter that runs the job's script; in place of command"),
         _words("env", '{ OMP_NUM_THREADS = "2" }', "Variables of its programs; the job's own go before them"),
+    ),
+    *_in(
+        "registries.*",
+        _text("username", '"robot"', "The user's name", default="required"),
+        _text("password", '"…"', "The password"),
+        _text("password_file", '"/etc/trainyard/registry.secret"', "In place of it: a file that holds it"),
     ),
     *_in(
         "networks.*",

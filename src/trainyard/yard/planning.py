@@ -36,19 +36,21 @@ class Planning:
         stages = await _stages(objects, spec)
         uris = dict.fromkeys([uri for _, uri, _, _ in stages] + [uri for _, uri in outputs])
         resources = spec.resource_config
+        place = placement.launcher if placement else self.preflight.place
         return Plan(
-            place=self.preflight.place,
+            place=place,
             launcher=placement.launcher if placement else "",
             image=placement.image if placement else "",
             instance=(resources.instance_type or "") if resources else "",
             needs=placement.needs if placement else None,
             problems=tuple(problems),
-            fields=tuple(support.verdicts(spec, self.preflight.place)),
+            fields=tuple(support.verdicts(spec, place)),
             stages=stages,
             outputs=outputs,
             stores=tuple((uri, objects.place_of(uri)) for uri in uris) if objects else (),
             waiting=await self._waiting(key, spec, placement) if placement else None,
             notices=placement.notices if placement else (),
+            why=placement.why if placement else "",
         )
 
     async def _placed(self, spec: TrainingJobSpec) -> tuple[Placement | None, list[Problem]]:

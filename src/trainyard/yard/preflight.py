@@ -39,7 +39,7 @@ class Preflight:
     region: str
     refuse_oversize: bool = False
     one_at_a_time: bool = False
-    place: str = "process"
+    place: str = "process"  # of a job that no launcher takes
     refusals: Callable[[TrainingJobSpec, str], Sequence[Problem]] = lambda _spec, _place: ()
     admit: Callable[[str], Awaitable[None]] = _anywhere
 
@@ -56,7 +56,7 @@ class Preflight:
         regexes = await self._regexes(spec)
         resolution = await self.runtime.resolve(spec)
         problems = [
-            *self.refusals(spec, self.place),
+            *self.refusals(spec, resolution.placement.launcher if resolution.placement else self.place),
             *(problem for problem in regexes if problem.severity is Severity.ERROR),
             *(resolution.problems if resolution.placement is None else ()),
             *await self._missing(spec),
@@ -68,9 +68,9 @@ class Preflight:
         placement = resolution.placement
         return replace(placement, notices=(*placement.notices, *told)) if told else placement, []
 
-    def check_fields(self, spec: TrainingJobSpec) -> None:
-        """Refuse what this place does not do. Raises ValidationRefused."""
-        refused = list(self.refusals(spec, self.place))
+    def check_fields(self, spec: TrainingJobSpec, launcher: str) -> None:
+        """Refuse what a job's launcher does not do. Raises ValidationRefused."""
+        refused = list(self.refusals(spec, launcher))
         if refused:
             raise NeverHere(_joined(refused))
 

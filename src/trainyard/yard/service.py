@@ -126,7 +126,7 @@ class YardService:
                 raise ValidationRefused(objection)
             moved = updating.updated(record, update, now)
             if moved is not record:
-                self._preflight.check_fields(moved.spec)
+                self._preflight.check_fields(moved.spec, moved.placement.launcher)
             return moved
 
         now = self._yard.clock.now()

@@ -13,7 +13,7 @@ _GROUP_PATTERN = Text(min=0, max=512, pattern=r"[\.\-_/#A-Za-z0-9]*")
 _GROUP_ID = Text(min=1, max=2048, pattern=r"[\w#+=/:,.@-]*")
 _STREAM = Text(min=1, max=512, pattern=r"[^:*]*")
 _TOKEN = Text(min=1)
-_LIMIT, _EVENTS, _TIME = Number(min=1, max=50), Number(min=1, max=10_000), Number(min=0)
+_LIMIT, _EVENTS, _TIME = Number(min=1, max=50), Number(min=1, max=10_000), Number(min=0, bits=64)
 
 
 class DescribeLogGroups(Structure):

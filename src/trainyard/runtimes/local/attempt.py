@@ -2,6 +2,7 @@
 
 attempt.json     the resolved order, written once by the engine        journal.json   what was reached
 supervisor.json  who supervises                                        shim.json      the host's first process
+container.json   the container that stands in for a first process      logs/*.carried how much of its output came
 exit.json        how the program ended                                 stop.json      that it shall end, and why
 progress.json    the transfer under way                                gateway.json   who joins it to its peers
 role.json        the keys that transfers sign with                     pipes.json     who feeds the pipes
@@ -54,6 +55,11 @@ class Attempt:
     def shim(self) -> Path:
         """Identity of the shim."""
         return self.folder / "shim.json"
+
+    @property
+    def container(self) -> Path:
+        """That the program's container was to be started, and in which engine."""
+        return self.folder / "container.json"
 
     @property
     def gateway(self) -> Path:

@@ -67,6 +67,12 @@ class Journal:
             self._state["notices"].extend(news)
             self._write()
 
+    def see(self, blind: str | None) -> None:
+        """Note why nothing is known of the program now, or that it is seen; None for seen."""
+        if self._state.get("blind") != blind:
+            self._state["blind"] = blind
+            self._write()
+
     def deadline(self, name: str, seconds: float) -> float:
         """The boot time at which `seconds` from the first asking are over: a new supervisor keeps the old deadline."""
         deadlines = self._state["deadlines"]

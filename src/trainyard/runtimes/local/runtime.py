@@ -1,4 +1,7 @@
-"""ports.runtime.Runtime on this machine: an attempt's folder, a detached supervisor, and looking at both."""
+"""ports.runtime.Runtime on this machine: an attempt's folder, a detached supervisor, and looking at both.
+
+Where an engine runs the program, it is told by `runtimes.local.containers`; the supervisor and all else are the same.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,8 @@ from trainyard.ports.clock import Clock
 from trainyard.ports.runtime import Resolution, RunOrder, Stream
 from trainyard.runtimes.local import credentials, fuse, identity, logfile, streams
 from trainyard.runtimes.local.attempt import VERSION, Attempt
+from trainyard.runtimes.local.containers import ordering
+from trainyard.runtimes.local.containers.wire import EngineRefused, EngineUnreachable
 from trainyard.runtimes.local.credentials import Credentials, RoleUnusable
 from trainyard.runtimes.local.renewal import Renewals
 from trainyard.runtimes.local.starting import PASSED_ON, Starter
@@ -71,6 +76,7 @@ class LocalOptions:
     engine: for supervisors that nobody leads; without it they leave that to others.
     routes_of: what `objects.buckets.Buckets.from_plain` takes, for the jobs of an account.
     aws_socket: where whoever leads answers the AWS clients of programs; without it nobody does.
+    engine_socket: of the container engine that resolving a spec may ask, and that holds what was run.
     link_opt_ml: where the system gives no private /opt/ml, make it a link; then runs must follow one another.
     """
 
@@ -85,10 +91,11 @@ class LocalOptions:
     grace: float = stopping.GRACE
     capacity: Resources | None = None
     routes_of: Callable[[str], dict[str, Any]] = lambda _account: {}
+    engine_socket: str | None = None
 
 
 class LocalRuntime:
-    """Runs as processes of this machine."""
+    """Runs on this machine, as processes or in a container engine."""
 
     def __init__(
         self,
@@ -115,7 +122,9 @@ class LocalRuntime:
         self._starter.close()
 
     async def resolve(self, spec: TrainingJobSpec) -> Resolution:
-        """Ask the catalogue."""
+        """Ask the catalogue, and a container engine for its images."""
+        if self._options.engine_socket is not None:
+            return await self._looks.run(partial(self._resolve, spec))
         return self._resolve(spec)
 
     async def launch(self, order: RunOrder) -> None:
@@ -160,12 +169,21 @@ class LocalRuntime:
     async def release(self, key: RunKey) -> None:
         """Leave no process and no data; logs stay."""
         attempt = self._attempt(key)
-        await self._deeds.run(partial(self._release, attempt))
+        try:
+            await self._deeds.run(partial(self._release, attempt, key))
+        except (EngineUnreachable, EngineRefused) as error:
+            raise Transient(f"The attempt's container cannot be removed: {error}.", after=5.0) from error
         self._renewals.forget(attempt)
 
     async def discard(self, job_uid: str) -> None:
         """Forget everything of a job."""
         await self._deeds.run(partial(beneath.remove, self._options.attempts, job_uid))
+
+    async def tidy(self) -> None:
+        """Leave nothing of ended runs in the container engine; an engine that cannot be asked now is asked again."""
+        if self._options.engine_socket is not None:
+            with suppress(EngineUnreachable, EngineRefused):
+                await self._deeds.run(partial(ordering.sweep, self._options.engine_socket, self._options.attempts))
 
     async def streams(self, key: RunKey) -> Sequence[Stream]:
         """The log, the host's use, and the metrics directory's files."""
@@ -209,6 +227,8 @@ class LocalRuntime:
             for name, content in files.items():
                 (attempt.ml / name).write_bytes(content)
             plain = {**self._plain(attempt, order), **self._role(attempt, order)}
+            if order.placement.launcher == "container":
+                plain |= self._container(attempt, order, plain["env"])
             atomic.write_json(attempt.order, plain, mode=0o600)
             atomic.sync_folder(attempt.folder.parent)
         self._starter.start(attempt)
@@ -224,7 +244,7 @@ class LocalRuntime:
             "job_uid": order.key.job_uid,
             "poke_socket": str(self._options.poke_socket),
             "engine": self._engine(),
-            "argv": program["argv"],
+            "argv": program.get("argv", []),
             "isolate": bool(spec.enable_network_isolation) or program.get("network") in ("none", "peers"),
             "mounts": program.get("mounts", []),
             "peers": [] if spec.enable_network_isolation else program.get("peers", []),
@@ -249,6 +269,17 @@ class LocalRuntime:
             "transfers": transfers.to_plain(),
         }
 
+    def _container(self, attempt: Attempt, order: RunOrder, env: dict[str, str]) -> dict[str, Any]:
+        """What makes it a container: the engine's form, and the image's download where the engine lacks it."""
+        ordering.open_up(attempt, [one.folder for one in syncing.synced(order.spec)])
+        container = ordering.container_of(
+            attempt, order, env, mark=ordering.mark_of(self._options.attempts), log_cap=self._options.log_cap
+        )
+        may_pull = order.placement.program["may_pull"]
+        pull = [sys.executable, "-m", "trainyard.wiring.pull", str(attempt.folder)] if may_pull else []
+        own = [] if os.geteuid() == 0 else [sys.executable, "-m", "trainyard.wiring.owning", str(attempt.folder)]
+        return {"container": container, "pull_argv": pull, "own_argv": own}
+
     def _engine(self) -> dict[str, Any] | None:
         engine = self._options.engine
         if engine is None:
@@ -259,8 +290,8 @@ class LocalRuntime:
     def _doorway(self, order: RunOrder) -> dict[str, Any] | None:
         """How the program's AWS clients are answered; None where they are not."""
         variables = self._aws_variables(order)
-        if self._options.aws_socket is None or not variables:
-            return None
+        if self._options.aws_socket is None or not variables or order.placement.launcher != "process":
+            return None  # a container's network is its engine's
         return {"socket": str(self._options.aws_socket), "variables": dict(variables)}
 
     def _role(self, attempt: Attempt, order: RunOrder) -> dict[str, Any]:
@@ -310,9 +341,10 @@ class LocalRuntime:
                 return Seen(milestones=())
         return _observation(journal, atomic.read_json(attempt.progress))
 
-    def _release(self, attempt: Attempt) -> None:
+    def _release(self, attempt: Attempt, key: RunKey) -> None:
         if not attempt.folder.is_dir() or attempt.released.exists():
             return
+        ordering.remove(attempt, key)
         identity.send(atomic.read_json(attempt.shim), signal.SIGKILL)
         for name in streams.names():
             streams.kill(attempt, name)
@@ -345,10 +377,14 @@ class LocalRuntime:
         return logfile.Piece(offset, data, is_last=len(data) < limit)
 
 
-_PASSED_TO_HELPERS = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH")
 _FUSE = {"FUSE_LIBRARY_NAME": "fuse3"}  # version 2 takes no device that is mounted already
+_PASSED_TO_HELPERS = (
+    "PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE", "TRAINYARD_CRASHPOINT", "LD_LIBRARY_PATH",
+    "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR",
+)  # fmt: skip
 _PASSED_TO_ENGINE = (
     *dict.fromkeys((*PASSED_ON, *_PASSED_TO_HELPERS)),
+    "DOCKER_HOST", "CONTAINER_HOST",
     "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
 
@@ -430,12 +466,20 @@ def _observation(journal: dict[str, Any], progress: dict[str, Any] | None) -> Ob
     outcome = journal["outcome"]
     if outcome is not None and outcome["ending"] == "lost":
         return Lost(outcome["reason"], outcome["at"], outcome["interrupted"])
+    blind, reached = journal.get("blind"), [name for name, _ in journal["milestones"]]
+    if outcome is None and blind and Milestone.TRAINING in reached:
+        return Unknown(blind)
     return Seen(
         milestones=tuple(Reached(Milestone(name), at) for name, at in journal["milestones"]),
         outcome=None if outcome is None else _outcome(outcome),
         progress=None if outcome is not None or progress is None else Progress(**progress),
-        notices=tuple(journal["notices"]),
+        notices=(*journal["notices"], *_hindered(blind)),
     )
+
+
+def _hindered(blind: str | None) -> tuple[str, ...]:
+    """What keeps a program from being started is no riddle: the run itself is seen, and can be stopped."""
+    return (f"The program is not started: {blind}.",) if blind else ()
 
 
 def _outcome(plain: dict[str, Any]) -> Outcome:

@@ -1,6 +1,6 @@
 """One attempt, from its order to its outcome: a small detached process that outlives the control plane.
 
-    PHASES = (stage, train, upload)
+    PHASES = (stage, pull, train, upload)
 
 Each phase may be entered again by the next supervisor after a kill -9. Synchronous, single-threaded (it forks the
 shim), standard library only. Started as `python -I -S supervisor.py ATTEMPT PACKAGE_ROOT`.
@@ -14,11 +14,11 @@ import json
 import os
 import select
 import signal
-import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[2])  # before our own imports: no site, no environment is trusted to find us
@@ -26,18 +26,19 @@ if __name__ == "__main__":
 from trainyard.kit import atomic, beneath
 from trainyard.kit.clock import SystemClock
 from trainyard.kit.crashpoint import crashpoint
-from trainyard.runtimes.local import gap, heir, helping, identity, shim
+from trainyard.runtimes.local import gap, heir, helping, identity
 from trainyard.runtimes.local.attempt import Attempt
 from trainyard.runtimes.local.doorway import Doorway
+from trainyard.runtimes.local.host import Host, host_of
 from trainyard.runtimes.local.journal import Journal
 from trainyard.runtimes.local.streams import Streams
 from trainyard.runtimes.local.watch import LogWatch, UsageWatch, VolumeWatch
 
 FAILURE_FILE = 4096  # bytes read of it: 1,024 characters at most are told
 HELPER_RESTARTS = 3
+T = TypeVar("T")
 STARTING_TICK = 0.02  # seconds between looks at helpers that start
 TICK, LONGEST_TICK = 0.25, 2.0  # seconds between looks at a program: shorter while it writes
-DYING = 10.0  # seconds that a killed program has to be gone
 REFUSED, FULL_DISK = (
     3,
     4,
@@ -63,6 +64,7 @@ class Supervisor:
         self._doorway = Doorway(attempt, self._order)
         self._clock = SystemClock()
         self._streams = Streams(attempt, self._order)
+        self._host: Host = host_of(attempt, self._order)
         self._wished: dict[str, Any] | None = None
         self._woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(waker)
@@ -81,7 +83,7 @@ class Supervisor:
             return
         try:
             self._journal.begin()
-            for phase in (self._stage, self._train, self._upload):
+            for phase in (self._stage, self._pull, self._train, self._upload):
                 heir.see_to_leader(self._order)
                 phase()
         except Ended as ended:
@@ -89,7 +91,7 @@ class Supervisor:
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            self._kill_program()
+            self._host.end_now()
             self._end(self._full_disk(""))
 
     def _end(self, ended: Ended) -> None:
@@ -111,14 +113,6 @@ class Supervisor:
         text = f"{failed}The disk that holds {self._attempt.folder} is full."
         return Ended("failed", fault="ClientError", detail=text, exit_code=None)
 
-    def _kill_program(self) -> None:
-        who = atomic.read_json(self._attempt.shim)
-        if identity.send(who, signal.SIGKILL):
-            with suppress(ProcessLookupError):
-                gone = os.pidfd_open(who["pid"])
-                select.select([gone], [], [], DYING)
-                os.close(gone)
-
     def _make_room(self) -> None:
         self._attempt.ballast.unlink(missing_ok=True)
         beneath.remove(self._attempt.ml, "input/data")
@@ -132,6 +126,19 @@ class Supervisor:
         crashpoint("staging")
         self._help(self._order["stage_argv"], "stage-result.json", stoppable=True)
 
+    def _pull(self) -> None:
+        """Have the engine fetch the image, where the program is in a container whose image it lacks."""
+        if self._journal.has("training") or not self._order.get("pull_argv") or not self._lacks_image():
+            return
+        self._journal.reach("pulling")
+        crashpoint("pulling")
+        result = self._help(self._order["pull_argv"], "pull-result.json", stoppable=True)
+        self._journal.notice(*result["notices"])
+        self._host.take_image(result["image"])
+
+    def _lacks_image(self) -> bool:
+        return bool(self._answered(self._host.lacks_image))
+
     def _train(self) -> None:
         if self._journal.has("uploading"):
             return
@@ -143,7 +150,7 @@ class Supervisor:
         crashpoint("exited")
         result = atomic.read_json(self._attempt.exit)
         if result is None:
-            raise Ended("lost", reason="the first process of the host was killed", interrupted=False)
+            raise Ended("lost", reason=self._host.lost, interrupted=False)
         self._streams.end()
         self._journal.notice(*self._streams.notices())
         LogWatch(self._attempt, self._order["log_cap"]).look()
@@ -153,7 +160,7 @@ class Supervisor:
         self._await_streams()
         crashpoint("launching")
         gap.reserve(self._attempt.log)
-        answer = shim.start(self._attempt, self._order)
+        answer = self._answered(self._host.start)
         if "refused" in answer:
             raise Ended("failed", fault="ClientError", detail=answer["refused"], exit_code=None)
         self._doorway.take(answer.get("listener"))
@@ -164,7 +171,7 @@ class Supervisor:
     def _await_streams(self) -> None:
         """Until the helpers beside the program give what it needs."""
         while not self._streams.are_ready():
-            self._sleep(seconds=STARTING_TICK)
+            self._sleep([], STARTING_TICK)
             self._raise_if_stopped()
         self._raise_if_lost()
         self._raise_if_failed()
@@ -186,36 +193,45 @@ class Supervisor:
         wish = self._wish()
         return wish is None or wish["cause"] == "channels"
 
+    def _answered(self, ask: Callable[[], T | None]) -> T:
+        """What the host answers, once it does; not seeing it is told, and no reason for anything."""
+        while (answer := ask()) is None:
+            self._journal.see(self._host.blind)
+            self._sleep([], LONGEST_TICK)
+            self._raise_if_stopped()
+        self._journal.see(None)
+        return answer
+
     def _await_program(self) -> None:
-        """Until the shim is gone: pass wishes and deadlines on, and look after log, volume and use."""
-        who = atomic.read_json(self._attempt.shim)
-        end = identity.awaited(who)
-        if end is None:
+        """Until the program's host is gone: pass wishes and deadlines on, and look after log, volume and use."""
+        if not self._host.attach():
             return
         log = LogWatch(self._attempt, self._order["log_cap"])
-        use = UsageWatch(self._attempt, who["pid"], self._order["usage_interval"])
+        use = UsageWatch(self._attempt, self._order["usage_interval"])
         volume = VolumeWatch(self._attempt.ml, self._order["volume_bytes"])
         companion = helping.Companion(self._attempt, self._order)
         tick, is_over = TICK, False
         while not is_over:
-            self._pass_wishes_on(who)
-            shim.see_to_gateway(self._attempt, self._order, who)
-            self._doorway.see_to(who)
+            self._pass_wishes_on()
+            self._doorway.see_to(self._host.who)
             heir.see_to_leader(self._order)
             with suppress(OSError):  # what cannot be noted now is noted later; the program goes on
                 tick = TICK if log.look() else min(LONGEST_TICK, 2 * tick)
-                use.look()
+                use.look(self._host.pid)
+                self._journal.see(self._host.blind)
                 self._notice(companion.see_to())
             if self._wish() is None and volume.is_overfull():
                 self._wish_for("volume", 0.0)
             if self._wish() is None and self._streams.see_to() is not None:
                 self._wish_for("channels", 0.0)
-            ready = self._sleep(end, *self._doorway.awaited, seconds=min(tick, self._until_deadline()))
-            is_over = end in ready
-            if ready and not is_over:
-                self._doorway.open(who)
+            rest = min(tick, self._host.rest, self._until_deadline())
+            doors = self._doorway.awaited
+            ready = self._sleep([*self._host.sources(), *doors], rest)
+            is_over = self._host.is_over(ready)
+            if not is_over and any(door in ready for door in doors):
+                self._doorway.open(self._host.who)
         self._doorway.close()
-        os.close(end)
+        self._host.close()
         companion.end()
 
     def _notice(self, text: str | None) -> None:
@@ -227,14 +243,14 @@ class Supervisor:
         name = "grace" if self._journal.has_deadline("grace") else "runtime"
         return max(0.01, self._journal.deadline(name, self._order["runtime_left"]) - self._clock.boottime())
 
-    def _sleep(self, *others: int | socket.socket, seconds: float) -> list[int | socket.socket]:
-        """Sleep until a signal comes or one of the others is ready, `seconds` at most; those that are."""
-        ready, _, _ = select.select([self._woken, *others], [], [], seconds)
+    def _sleep(self, sources: list[Any], seconds: float) -> list[Any]:
+        """Sleep until a signal comes or one of the sources has something, `seconds` at most; those that have."""
+        ready, _, _ = select.select([self._woken, *sources], [], [], seconds)
         with suppress(BlockingIOError):
             os.read(self._woken, 4096)
-        return [one for one in ready if one != self._woken]
+        return ready
 
-    def _pass_wishes_on(self, who: dict[str, Any]) -> None:
+    def _pass_wishes_on(self) -> None:
         now = self._clock.boottime()
         if self._wish() is None and now >= self._journal.deadline("runtime", self._order["runtime_left"]):
             self._wish_for("max-runtime", self._order["grace"])
@@ -243,9 +259,9 @@ class Supervisor:
             return
         if not self._journal.has_deadline("grace"):
             self._tell_stopping(wish["cause"])
-            identity.send(who, signal.SIGTERM)
+            self._host.terminate()
         if now >= self._journal.deadline("grace", wish["grace"]):
-            identity.send(who, signal.SIGUSR1)
+            self._host.kill()
 
     def _tell_stopping(self, cause: str) -> None:
         """An interrupted job is not Stopping: it goes from Training to Interrupted. Nor is one that fails."""
@@ -268,7 +284,10 @@ class Supervisor:
 
     def _upload(self) -> None:
         """Upload what there is, also for a stopped or failed program, then say how it ended."""
-        code = atomic.read_json(self._attempt.exit)["code"]
+        result = atomic.read_json(self._attempt.exit)
+        code = result["code"]
+        self._journal.notice(*result.get("notices", []))
+        self._own()
         beneath.remove(self._attempt.ml, "input/data")  # the archive may need its room
         model_uri = None
         wish = self._wish() if self._journal.has_deadline("grace") else None  # one that came too late changes nothing
@@ -293,6 +312,11 @@ class Supervisor:
         fault = self._order["fault_of_exit"].get(str(code), "AlgorithmError")
         raise Ended("failed", fault=fault, detail=self._failure_text(), exit_code=code, model_uri=model_uri)
 
+    def _own(self) -> None:
+        """Take over what the program wrote as somebody else, where its host lets it be somebody else."""
+        if self._order.get("own_argv") and not (self._attempt.folder / "owning-result.json").exists():
+            self._moved("own", is_success=False)
+
     def _has_outputs(self) -> bool:
         return any(not beneath.is_empty(self._attempt.ml, folder) for folder in self._order["output_folders"])
 
@@ -304,7 +328,7 @@ class Supervisor:
     def _moved(self, what: str, *how: str, is_success: bool) -> dict[str, Any]:
         """Upload; a failed upload fails a job that had succeeded, and is a notice on one that had not."""
         try:
-            result = self._help([*self._order[f"{what}_argv"], *how], f"{what}-result.json", stoppable=False)
+            result = self._help([*self._order[f"{what}_argv"], *how], _RESULTS[what], stoppable=False)
         except Ended as failed:
             if is_success:
                 raise
@@ -345,13 +369,15 @@ class Supervisor:
                 helper.kill()
                 helper.wait()
                 self._raise_if_stopped()
-            self._sleep(seconds=LONGEST_TICK)
+            self._sleep([], LONGEST_TICK)
         return status
 
 
+_RESULTS = {"own": "owning-result.json", "sync": "sync-result.json", "upload": "upload-result.json"}
 _FAILED = {
+    "owning-result.json": "Taking over the container's files: ",
     "stage-result.json": "Data download failed:", "upload-result.json": "Artifact upload failed:",
-    "sync-result.json": "Checkpoint upload failed:",
+    "pull-result.json": "Unable to download training image: ", "sync-result.json": "Checkpoint upload failed:",
 }  # fmt: skip
 _ENDING_OF = {"max-runtime": "max-runtime", "max-wait": "max-wait", "interrupted": "interrupted"}
 

@@ -79,20 +79,20 @@ class LogWatch:
 class UsageWatch:
     """Samples what the host's processes use: CPU, memory, disk, GPUs in percent."""
 
-    def __init__(self, attempt: Attempt, shim_pid: int, interval: float) -> None:
-        self._attempt, self._pid, self._interval = attempt, shim_pid, interval
+    def __init__(self, attempt: Attempt, interval: float) -> None:
+        self._attempt, self._interval = attempt, interval
         self._clock = SystemClock()
         self._next = self._clock.boottime() + min(1.0, interval)
         self._spent: tuple[float, float] | None = None
         self._memory = _total_memory()
 
-    def look(self) -> None:
-        """Take a sample when it is time."""
+    def look(self, first: int | None) -> None:
+        """Take a sample when it is time; `first` is the host's first process, None where it is not known."""
         moment = self._clock.boottime()
-        if moment < self._next:
+        if moment < self._next or first is None:
             return
         self._next = moment + self._interval
-        ticks, pages = _use_of_tree(self._pid)
+        ticks, pages = _use_of_tree(first)
         cpu = ticks / _TICKS
         sample: dict[str, Any] = {
             "at": self._clock.now(),
