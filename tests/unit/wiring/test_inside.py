@@ -94,11 +94,16 @@ def test_s3_is_where_the_jobs_buckets_are(
 
 
 def test_an_installation_that_cannot_answer_promises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "good for this Trainyard alone" in the_rule().notices(order().spec)[0]
-    assert the_rule().notices(order("none").spec) == the_rule().notices(order("trainyard-local").spec) == ()
+    assert "good for this Trainyard alone" in the_rule().notices(order().spec, reaches_us=True)[0]
+    assert (
+        the_rule().notices(order("none").spec, reaches_us=True)
+        == the_rule().notices(order("trainyard-local").spec, reaches_us=True)
+        == ()
+    )
     monkeypatch.setattr(inside, "can_answer", lambda: False)
     assert the_rule().variables(order()) == {}
-    assert "program has none" in the_rule().notices(order().spec)[0]
+    assert "program has none" in the_rule().notices(order().spec, reaches_us=True)[0]
+    assert "program has none" in the_rule().notices(order().spec, reaches_us=False)[0]
 
 
 def test_every_process_of_a_home_has_the_same_seals(tmp_path: Path) -> None:

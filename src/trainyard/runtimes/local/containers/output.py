@@ -66,23 +66,24 @@ class Output:
         """
         end = self._clock.boottime() + AT_A_TIME
         while self._stream is not None and self._has_room():
-            self._take(self._come())
+            told, is_over = self._come(self._stream)
+            self._take(told)  # the stream's end comes after all that it told, the beginning of an entry before it
+            if is_over:
+                self._forget_stream()
             if not self._comes_soon(end):
                 break
         self._has_room()
 
-    def _come(self) -> bytes:
-        """What has come by now, up to a size that is kept in memory."""
-        pieces, size = [], 0
-        while self._stream is not None and size < AT_ONCE:
-            piece = self._stream.read()
-            if piece is None:
-                break
+    def _come(self, stream: Stream) -> tuple[bytes, bool]:
+        """What has come by now, up to a size that is kept in memory, and whether that was all."""
+        pieces, size = list[bytes](), 0
+        while size < AT_ONCE:
+            piece = stream.read()
             if not piece:
-                self._forget_stream()
+                return b"".join(pieces), piece is not None
             pieces.append(piece)
             size += len(piece)
-        return b"".join(pieces)
+        return b"".join(pieces), False
 
     def _comes_soon(self, end: float) -> bool:
         left = min(SOON, end - self._clock.boottime())
