@@ -203,6 +203,7 @@ async def test_the_operator_works_with_exactly_what_the_chart_grants(
         await client.create(TRAINING_JOBS, "red", {**MANIFEST, "metadata": {"name": "one"}})
         await until(client, lambda found: found.get("status", {}).get("trainingJobStatus") == "InProgress")
         await client.patch(TRAINING_JOBS, "red", "one", {"spec": {"tags": [{"key": "team", "value": "red"}]}})
+        await yard.launched("one")
         await yard.end("one")
         if not ttl:
             await until(client, lambda found: found.get("status", {}).get("trainingJobStatus") == "Completed")
