@@ -21,6 +21,7 @@ from trainyard.access.seals import Seals
 from trainyard.access.sessions import Sessions
 from trainyard.doors.aws.front import Door, Front
 from trainyard.doors.aws.identity import Identities
+from trainyard.doors.cloudwatch.door import cloudwatch_door
 from trainyard.doors.ecr.door import ecr_door
 from trainyard.doors.iam.door import Question, Roles, iam_door
 from trainyard.doors.logs.door import logs_door
@@ -124,6 +125,7 @@ def _front(service: TrainingService, keys: dict[str, Key], *, verifies: bool) ->
     doors: dict[str, Door] = {
         "sagemaker": sagemaker_door(service_of, clock.now),
         "logs": logs_door(service_of),
+        "monitoring": cloudwatch_door(service_of, clock.now),
         "sts": sts_door(Assuming(sessions, lambda role: not role.endswith("/nobody"))),
         "iam": iam_door(_roles()),
         "ecr": ecr_door(clock.now, lambda call, _until: f"password of {call.scope.account}"),

@@ -11,11 +11,12 @@ from xml.sax.saxutils import escape
 
 from trainyard.awswire.calls import REQUEST_ID, Answer, Call, Refusal
 from trainyard.awswire.json_door import not_authorized
+from trainyard.awswire.shapes import Moment
 from trainyard.awswire.sigv4 import Fault, SignatureRefused
 
 MOST_FIELDS = 10_000
 Form = Mapping[str, str]
-Member = str | bool | Mapping[str, "Member"] | Sequence["Member"]
+Member = str | bool | int | float | Mapping[str, "Member"] | Sequence["Member"]
 Members = Mapping[str, Member]
 Run = Callable[[Call, Form], Awaitable[Members]]
 
@@ -44,42 +45,53 @@ class QueryDoor:
     async def answer(self, call: Call, body: bytes) -> Answer:
         """Answer a call."""
         try:
-            form = _form(call, body)
+            form = read_form(call, body)
             name = form.get("Action", "")
             members = await self._action(call, name).run(call, form)
         except Refusal as error:
             return self.refuse(call, error)
-        result = "".join(_element(member, text) for member, text in members.items())
-        told = _element("RequestId", call.request_id)
-        return self._xml(
-            call,
-            200,
-            f"{name}Response",
-            f"<{name}Result>{result}</{name}Result><ResponseMetadata>{told}</ResponseMetadata>",
-        )
+        return told(call, name, members, self.namespace)
 
     def refuse(self, call: Call, error: SignatureRefused | Refusal) -> Answer:
         """Say that a call does not get through."""
-        plain = error if isinstance(error, Refusal) else signature_refusal(error)
-        whose = "Sender" if plain.status < 500 else "Receiver"
-        told = "".join(
-            _element(name, text) for name, text in (("Type", whose), ("Code", plain.code), ("Message", plain.message))
-        )
-        content = f"<Error>{told}</Error>{_element('RequestId', call.request_id)}"
-        return self._xml(call, plain.status, "ErrorResponse", content)
+        return refused(call, error, self.namespace)
 
     def _action(self, call: Call, name: str) -> Action:
         action = self.actions.get(name)
         if action is None:
-            text = f"Could not find operation {name[:64]} for version {self.version}"
-            raise Refusal("InvalidAction", text)
+            raise no_action(name, self.version)
         if action.writes and call.reads_only:
             raise Refusal("AccessDenied", not_authorized(call, f"{self.action}:{name}"), status=403)
         return action
 
-    def _xml(self, call: Call, status: int, root: str, content: str) -> Answer:
-        body = f'<{root} xmlns="{self.namespace}">{content}</{root}>'.encode("utf-8", "replace")
-        return Answer(status=status, body=body, headers=((REQUEST_ID, call.request_id), ("content-type", "text/xml")))
+
+def told(call: Call, name: str, members: Members, namespace: str) -> Answer:
+    """An action's result."""
+    result = "".join(_element(member, inner) for member, inner in members.items())
+    about = _element("RequestId", call.request_id)
+    content = f"<{name}Result>{result}</{name}Result><ResponseMetadata>{about}</ResponseMetadata>"
+    return _xml(call, 200, f"{name}Response", content, namespace)
+
+
+def refused(call: Call, error: SignatureRefused | Refusal, namespace: str) -> Answer:
+    """A call that does not get through."""
+    plain = error if isinstance(error, Refusal) else signature_refusal(error)
+    whose = "Sender" if plain.status < 500 else "Receiver"
+    parts = (("Type", whose), ("Code", plain.code), ("Message", plain.message))
+    content = f"<Error>{''.join(_element(name, text) for name, text in parts)}</Error>"
+    return _xml(
+        call, plain.status, "ErrorResponse", content + _element("RequestId", call.request_id), namespace
+    )  # fmt: skip
+
+
+def no_action(name: str, version: str) -> Refusal:
+    """An action that nobody knows."""
+    return Refusal("InvalidAction", f"Could not find operation {name[:64]} for version {version}")
+
+
+def _xml(call: Call, status: int, root: str, content: str, namespace: str) -> Answer:
+    body = f'<{root} xmlns="{namespace}">{content}</{root}>'.encode("utf-8", "replace")
+    return Answer(status=status, body=body, headers=((REQUEST_ID, call.request_id), ("content-type", "text/xml")))
 
 
 _CODES = {
@@ -98,7 +110,7 @@ def signature_refusal(error: SignatureRefused) -> Refusal:
     return Refusal(code, error.message, status=status)
 
 
-def _form(call: Call, body: bytes) -> Form:
+def read_form(call: Call, body: bytes) -> Form:
     """The fields, of the body or, for a GET, of the query. Raises Refusal."""
     text = call.request.query if call.request.method == "GET" else body
     try:
@@ -142,6 +154,10 @@ def _element(name: str, member: Member) -> str:
 def _content(member: Member) -> str:
     if isinstance(member, bool):
         return str(member).lower()
+    if isinstance(member, Moment):
+        return moment(member)
+    if isinstance(member, int | float):
+        return repr(member)
     if isinstance(member, str):
         return escape("".join(letter for letter in member if letter >= " " or letter in "\t\n"))
     if isinstance(member, Mapping):

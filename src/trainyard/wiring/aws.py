@@ -17,6 +17,7 @@ from trainyard.access.sessions import Sessions
 from trainyard.awswire.calls import Call
 from trainyard.doors.aws.front import Door, Front, StreamingDoor, signer
 from trainyard.doors.aws.identity import Identities
+from trainyard.doors.cloudwatch.door import cloudwatch_door
 from trainyard.doors.ecr.door import ecr_door
 from trainyard.doors.iam import door as iam
 from trainyard.doors.logs.door import logs_door
@@ -105,6 +106,7 @@ def doors_of(session: Session, sessions: Sessions) -> dict[str, Door]:
     return {
         "sagemaker": sagemaker_door(service_of, now),
         "logs": logs_door(service_of),
+        "monitoring": cloudwatch_door(service_of, now),
         "sts": sts_door(Assuming(sessions, roles.knows)),
         "iam": iam.iam_door(known),
         "ecr": ecr_door(now, password),

@@ -1,0 +1,1 @@
+"""CloudWatch metrics, as far as clients of training jobs read them: what the algorithm told and what its hosts used."""
