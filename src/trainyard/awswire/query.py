@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from trainyard.awswire.calls import REQUEST_ID, Answer, Call, Refusal
 from trainyard.awswire.json_door import not_authorized
-from trainyard.awswire.shapes import Moment
+from trainyard.awswire.shapes import Entries, Moment
 from trainyard.awswire.sigv4 import Fault, SignatureRefused
 
 MOST_FIELDS = 10_000
@@ -160,6 +160,8 @@ def _content(member: Member) -> str:
         return repr(member)
     if isinstance(member, str):
         return escape("".join(letter for letter in member if letter >= " " or letter in "\t\n"))
+    if isinstance(member, Entries):
+        return "".join(_element("entry", {"key": key, "value": value}) for key, value in member.items())
     if isinstance(member, Mapping):
         return "".join(_element(name, inner) for name, inner in member.items())
     return "".join(_element("member", inner) for inner in member)

@@ -184,7 +184,7 @@ CASES = (
     # metrics and what watches training
     Case(81, "a metric is the first group; a TAB is #011"),
     Case(82, "final metrics are single precision"),
-    Case(83, "averages of a minute", _door("CloudWatch's door", "GetMetricStatistics", door="cloudwatch")),
+    Case(83, "averages of a minute"),
     Case(84, "the metrics directory is read"),
     Case(85, "the hosts' own use"),
     Case(86, "the hook's file is read by the real hook", Later(Work.DEBUGGER, "smdebug as a judge", _is_there("debugger"))),

@@ -6,14 +6,17 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 import botocore.session
+import cbor2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.aws_server import AwsServer, an_aws_server
 from tests.conformance.test_botocore_model import KINDS, their_constraint
 
+from trainyard.doors.cloudwatch import requests as cloudwatch
 from trainyard.doors.logs import requests as logs
 from trainyard.doors.sagemaker import requests
 from trainyard.model.members import Shape, members_of
@@ -30,6 +33,9 @@ OPERATIONS = {
     ("sagemaker", "DeleteTags"): requests.DeleteTags,
     ("sagemaker", "Search"): requests.Search,
     ("sagemaker-metrics", "BatchPutMetrics"): requests.BatchPutMetrics,
+    ("cloudwatch", "GetMetricStatistics"): cloudwatch.GetMetricStatistics,
+    ("cloudwatch", "GetMetricData"): cloudwatch.GetMetricData,
+    ("cloudwatch", "ListMetrics"): cloudwatch.ListMetrics,
     ("logs", "DescribeLogGroups"): logs.DescribeLogGroups,
     ("logs", "DescribeLogStreams"): logs.DescribeLogStreams,
     ("logs", "GetLogEvents"): logs.GetLogEvents,
@@ -164,3 +170,74 @@ def test_nothing_that_tells_metrics_is_a_fault_of_ours(server: AwsServer, data: 
     document = data.draw(request_of("sagemaker-metrics", "BatchPutMetrics"))
     status, _, answer = server.send("PUT", "/BatchPutMetrics", json.dumps(document).encode())
     assert status in (200, 400), (document, answer)
+
+
+METRICS = [name for service, name in OPERATIONS if service == "cloudwatch"]
+GRANITE = "GraniteServiceVersion20100801"
+OUR_CODES = {
+    "InvalidParameterValue", "InvalidParameterCombination", "ValidationError", "MalformedInput", "InvalidNextToken",
+    "SerializationException",
+}  # fmt: skip
+
+
+def form_of(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Anything at all as a form of the query protocol."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield from form_of(member, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for place, item in enumerate(value, 1):
+            yield from form_of(item, f"{name}.member.{place}")
+    else:
+        yield name, str(value)
+
+
+def sent(protocol: str, operation: str, document: Any) -> tuple[str, bytes, dict[str, str]]:
+    """Target, body and headers of a request in a protocol."""
+    if protocol == "cbor":
+        return f"/service/{GRANITE}/operation/{operation}", cbor2.dumps(document), {"Smithy-Protocol": "rpc-v2-cbor"}
+    if protocol == "json":
+        return "/", json.dumps(document).encode(), {"X-Amz-Target": f"{GRANITE}.{operation}"}
+    fields = [("Action", operation), ("Version", "2010-08-01"), *form_of(document)]
+    form = urlencode(fields, errors="replace").encode()
+    return "/", form, {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("protocol", ["cbor", "json", "query"])
+@pytest.mark.parametrize("operation", METRICS)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_nothing_that_reads_metrics_is_a_fault_of_ours(
+    server: AwsServer, protocol: str, operation: str, data: Any
+) -> None:
+    document = data.draw(request_of("cloudwatch", operation))
+    if isinstance(document, dict) and data.draw(st.booleans()):
+        document = {**document, "Namespace": "/aws/sagemaker/TrainingJobs", "StartTime": 0, "EndTime": 10**9}
+    target, body, headers = sent(protocol, operation, document)
+    status, told, answer = server.send("POST", target, body, headers)
+    assert status in (200, 400), (document, answer)
+    assert told["x-amzn-requestid"]
+    if status == 400 and protocol != "query":
+        assert told["x-amzn-query-error"].partition(";")[0] in OUR_CODES
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=st.binary(max_size=60))
+def test_no_bytes_in_cbor_are_a_fault_of_ours(server: AwsServer, body: bytes) -> None:
+    target, _, headers = sent("cbor", "ListMetrics", {})
+    assert server.send("POST", target, body, headers)[0] in (200, 400)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x81" * 100_000,
+        b"\xa1\x61a" * 50_000,
+        b"\xd8\x1c\x81\xd8\x1d\x00",
+        b"\x5b" + b"\xff" * 8,
+        b"\xc2\x5a\x7f\xff\xff\xff",
+    ],
+)
+def test_no_bomb_in_cbor_is_a_fault_of_ours(server: AwsServer, body: bytes) -> None:
+    target, _, headers = sent("cbor", "ListMetrics", {})
+    assert server.send("POST", target, body, headers)[0] == 400

@@ -37,9 +37,7 @@ class Listing:
         return {"Metrics": found, **({} if following is None else {"NextToken": following})}
 
 
-async def _jobs(
-    service: TrainingService, request: requests.ListMetrics, since: float
-) -> tuple[list[str], str | None]:
+async def _jobs(service: TrainingService, request: requests.ListMetrics, since: float) -> tuple[list[str], str | None]:
     """The names of jobs that may have such series, and the token of those behind them."""
     for one in request.dimensions or ():
         if one.value is not None and one.name in (OF_JOB, OF_HOST):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from trainyard.awswire.calls import Call, Refusal
 from trainyard.awswire.reading import moment, read
-from trainyard.awswire.shapes import Moment
+from trainyard.awswire.shapes import Entries, Moment
 from trainyard.doors.cloudwatch import requests
 from trainyard.doors.cloudwatch.errors import contradictory, invalid, wrong
 from trainyard.doors.cloudwatch.series import Members, Named, ServiceOf, named, points
@@ -124,7 +124,7 @@ def _result(query: requests.MetricDataQuery, told: Sequence[tuple[int, float]], 
 def _datapoint(at: int, values: Sequence[float], chosen: Sequence[tuple[str, Statistic, bool]], unit: str) -> Members:
     told: Members = {"Timestamp": Moment(at), "Unit": unit}
     told |= {name: compute(values) for name, compute, is_extended in chosen if not is_extended}
-    extended = {name: compute(values) for name, compute, is_extended in chosen if is_extended}
+    extended = Entries((name, compute(values)) for name, compute, is_extended in chosen if is_extended)
     return {**told, "ExtendedStatistics": extended} if extended else told
 
 
@@ -149,7 +149,7 @@ def _statistic(name: str, refused: Refused) -> Statistic:
 
 def _check_period(period: int, refused: Refused) -> None:
     if not is_period(period):
-        raise refused("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
+        raise refused("The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60, and at most ten years.")
 
 
 def _between(begin: float, end: float, refused: Refused) -> Between:
@@ -167,13 +167,19 @@ def _check_queries(queries: Sequence[requests.MetricDataQuery], scope: Scope) ->
         raise invalid("The values for parameter id in MetricDataQueries are not unique.")
     for query in queries:
         if not _ID.fullmatch(query.id):
-            raise invalid(f"The value '{query.id[:64]}' for parameter id in MetricDataQueries must match {_ID.pattern}.")
+            raise invalid(
+                f"The value '{query.id[:64]}' for parameter id in MetricDataQueries must match {_ID.pattern}."
+            )
         if query.expression is not None:
             raise invalid("Expressions are not served here: ask for the metrics themselves, by MetricStat.")
         if query.metric_stat is None:
             raise invalid("A query of MetricDataQueries must hold MetricStat.")
         if query.account_id not in (None, scope.account):
             raise invalid("The parameter AccountId names another account: only the caller's own is answered.")
+        if query.period is not None:
+            raise invalid("The parameter Period of a query is for expressions; that of MetricStat counts.")
+        if "${" in (query.label or ""):
+            raise invalid("Labels that are computed are not served here.")
         _check_period(query.metric_stat.period, invalid)
         _statistic(query.metric_stat.stat, invalid)
 

@@ -87,4 +87,3 @@ async def points(service: TrainingService, which: Named | None, begin: float, en
 
 def _of(every: Sequence[Series], which: Named) -> list[tuple[float, float]]:
     return [point for one in every if (one.name, one.host) == (which.metric, which.host) for point in one.points]
-

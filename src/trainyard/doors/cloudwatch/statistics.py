@@ -5,16 +5,27 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from statistics import fmean
-
-from trainyard.doors.cloudwatch.requests import STATISTICS
 
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,10})?|100)")
 _FINEST = (1, 5, 10, 20, 30)  # seconds; all others are minutes
+_LONGEST = 10 * 365 * 86_400  # seconds
 Statistic = Callable[[Sequence[float]], float]
-_BASIC: Mapping[str, Statistic] = dict(
-    zip(STATISTICS, (lambda values: float(len(values)), fmean, math.fsum, min, max), strict=True)
-)
+
+
+def _sum(values: Sequence[float]) -> float:
+    try:
+        return math.fsum(values)
+    except OverflowError:  # beyond what a number holds
+        return sum(values)
+
+
+_BASIC: Mapping[str, Statistic] = {
+    "SampleCount": lambda values: float(len(values)),
+    "Average": lambda values: _sum(values) / len(values),
+    "Sum": _sum,
+    "Minimum": min,
+    "Maximum": max,
+}
 
 
 def statistic(name: str) -> Statistic | None:
@@ -27,7 +38,7 @@ def statistic(name: str) -> Statistic | None:
 
 def is_period(seconds: int) -> bool:
     """Whether points may be put together so."""
-    return seconds in _FINEST or seconds % 60 == 0
+    return seconds in _FINEST or (seconds % 60 == 0 and 0 < seconds <= _LONGEST)
 
 
 def periods(points: Iterable[tuple[float, float]], period: int, begin: float, end: float) -> dict[int, list[float]]:
