@@ -58,6 +58,8 @@ class FakeRuntime:
     launches: list[RunKey] = field(default_factory=list)
     released: set[RunKey] = field(default_factory=set)
     blind: bool = False
+    marked: dict[RunKey, list[Mark]] = field(default_factory=dict)
+    gaps: dict[RunKey, tuple[int, int]] = field(default_factory=dict)
     first_looks: dict[RunKey, float] = field(default_factory=dict)
 
     def live(self, job_uid: str) -> int:
@@ -121,12 +123,17 @@ class FakeRuntime:
 
     async def read(self, key: RunKey, stream: Stream, offset: int, limit: int) -> Chunk:
         """The output that the test gave."""
-        data = self.output[key][offset : offset + limit]
+        start, end = self.gaps.get(key, (0, 0))
+        if start <= offset < end:
+            return replace(await self.read(key, stream, end, limit), gap=end - offset)
+        data = self.output[key][offset : min(offset + limit, start) if offset < start else offset + limit]
         over = not self.is_live(key) and len(data) < limit
         return Chunk(offset=offset, data=data, next_offset=offset + len(data), complete=over)
 
     async def marks(self, key: RunKey, stream: Stream) -> Sequence[Mark]:
-        """Everything was written when somebody first looked."""
+        """What the test says; else everything was written when somebody first looked."""
+        if key in self.marked:
+            return list(self.marked[key])
         return [Mark(len(self.output[key]), self.first_looks.setdefault(key, self.clock.now()))]
 
     async def capacity(self) -> Resources:

@@ -94,7 +94,7 @@ class Runtime(Protocol):
         ...
 
     async def marks(self, key: RunKey, stream: Stream) -> Sequence[Mark]:
-        """When the stream had which length, oldest first."""
+        """When the stream had which length, oldest first; the first of them never goes."""
         ...
 
     async def capacity(self) -> Resources:

@@ -1,27 +1,31 @@
-"""The lines of one stream: their places and times, whichever way they are read, a piece of the file at a time."""
+"""The lines of one stream: their places and times, whichever way they are read, a piece of the file at a time.
+
+A line is told once its time is known for good, a moment after it was written: what has another time, or another place,
+when it is asked for again, is told twice or never by who reads on by times.
+"""
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 
 from trainyard.model.keys import RunKey
-from trainyard.model.ledger import Chunk, LogEvent, Mark
+from trainyard.model.ledger import Chunk, LogEvent
 from trainyard.ports.runtime import Runtime, Stream
+from trainyard.yard.dating import Dating
 
 PIECE = 1 << 20  # bytes read at once
+NEAR = 64 * 1024  # bytes; how far before a time, or a freed part, is looked first
 LONGEST_EVENT = 256 * 1024  # bytes; CloudWatch splits there
 _ESCAPES = {code: f"#{code:03o}" for code in (*range(9), *range(9, 32), 127) if code != 10}
 Line = tuple[LogEvent, int]  # and where it ends
 
 
 class Lines:
-    """One stream of one run. `marks` tell when it had which length."""
+    """One stream of one run, and when its lines were written."""
 
-    def __init__(self, runtime: Runtime, run: RunKey, stream: Stream, name: str, marks: Sequence[Mark]) -> None:
+    def __init__(self, runtime: Runtime, run: RunKey, stream: Stream, name: str, dating: Dating) -> None:
         self._runtime, self._run, self._stream = runtime, run, stream
-        self._name, self._marks = name, marks
-        self._offsets = [mark.offset for mark in marks]
+        self._name, self._dating = name, dating
 
     async def onwards(self, offset: int) -> AsyncIterator[Line]:
         """Every whole line from a place on."""
@@ -45,10 +49,14 @@ class Lines:
 
     async def end(self) -> int:
         """Where the last whole line ends. Read from the last mark on: the rest is older."""
-        offset = max(0, (self._offsets[-1] if self._offsets else 0) - 2 * PIECE)
+        offset = max(0, self._dating.length - 2 * PIECE)
         start = await self._line_before(0, offset) if offset else 0
         ends = [after async for _, after in self.onwards(start)]
         return ends[-1] if ends else start
+
+    async def since(self, moment: float) -> int:
+        """A place where a line begins, and before which none is as young."""
+        return await self._line_before(0, self._dating.first_since(moment), step=NEAR)
 
     async def _between(self, start: int, end: int) -> AsyncIterator[Line]:
         async for event, after in self.onwards(start):
@@ -56,22 +64,31 @@ class Lines:
                 return
             yield event, after
 
-    async def _line_before(self, floor: int, end: int) -> int:
+    async def _line_before(self, floor: int, end: int, step: int = PIECE) -> int:
         """A place where a line begins, some way before `end`, which may itself be within a line; `floor` at least."""
-        step = PIECE
         while (probe := end - step) > floor:
-            chunk = await self._read(probe)
-            if chunk.data and chunk.offset < end:
-                newline = chunk.data.find(b"\n", 0, max(0, end - 1 - chunk.offset))
-                if chunk.offset > probe:
-                    return chunk.offset  # behind a part that was freed begins a line
-                if newline >= 0:
-                    return chunk.offset + newline + 1
+            chunk = await self._read(probe, min(step, PIECE))
+            if chunk.data and chunk.offset > probe:
+                return await self._before_gap(floor, probe)
+            newline = chunk.data.find(b"\n", 0, max(0, end - 1 - chunk.offset))
+            if newline >= 0:
+                return chunk.offset + newline + 1
             step *= 2
         return floor
 
-    async def _read(self, offset: int) -> Chunk:
-        return await self._runtime.read(self._run, self._stream, offset, PIECE)
+    async def _before_gap(self, floor: int, inside: int) -> int:
+        """A place where a line begins, not far before the freed part that `inside` lies in."""
+        outside = floor
+        while inside - outside > PIECE:
+            middle = (outside + inside) // 2
+            if (await self._read(middle, NEAR)).offset > middle:
+                inside = middle
+            else:
+                outside = middle
+        return await self._line_before(floor, outside, step=NEAR)
+
+    async def _read(self, offset: int, limit: int = PIECE) -> Chunk:
+        return await self._runtime.read(self._run, self._stream, offset, limit)
 
     def _events(self, chunk: Chunk) -> Iterator[Line]:
         data, start, gap = chunk.data, 0, chunk.gap
@@ -82,12 +99,19 @@ class Lines:
             end = len(data) if stop < 0 else stop
             end = min(end, start + LONGEST_EVENT)
             after = end + 1 if end == stop else end
-            yield self._event(chunk.offset + start, data[start:end], gap), chunk.offset + after
+            event = self._event(chunk, start, data[start:end], gap)
+            if event is None:
+                return
+            yield event, chunk.offset + after
             start, gap = after, 0
 
-    def _event(self, offset: int, line: bytes, gap: int) -> LogEvent:
-        place = bisect.bisect_right(self._offsets, offset)
-        marks = self._marks
-        at = marks[place].at if place < len(marks) else (marks[-1].at if marks else 0.0)
-        text = line.decode("utf-8", "replace").translate(_ESCAPES)
+    def _event(self, chunk: Chunk, start: int, line: bytes, gap: int) -> LogEvent | None:
+        offset = chunk.offset + start
+        at = self._dating.at(offset)
+        if at is None:
+            if not chunk.complete:
+                return None
+            at = self._dating.last
+        text = line.decode("utf-8", "replace")
+        text = text if text.isprintable() else text.translate(_ESCAPES)
         return LogEvent(stream=self._name, offset=offset, at=at, message=text, gap=gap)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from trainyard.lifecycle import naming
 from trainyard.model.errors import ValidationRefused
-from trainyard.model.keys import RunKey
 from trainyard.model.ledger import LogEvent, Page
 from trainyard.model.record import JobRecord
-from trainyard.ports.runtime import Runtime, Stream
+from trainyard.ports.runtime import Runtime
+from trainyard.yard.attempts import LOG, Attempts, Written
+from trainyard.yard.dating import Dating
 from trainyard.yard.lines import Lines
 
 PIECE = 1 << 20  # bytes; so much is read at once, and a page ends after as much
 LARGEST_PAGE = 10_000  # lines
 LARGEST_TAIL, LARGEST_TAIL_BYTES = 100_000, 32 << 20
-_LOG = Stream("log", "algo-1")
 
 
 class Place(NamedTuple):
@@ -62,11 +61,11 @@ class JobLogs:
     """Reads the streams of a job's attempts, one after the other."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        self._runtime, self._attempts = runtime, Attempts(runtime)
 
     async def streams(self, record: JobRecord) -> Sequence[str]:
         """`<job>/algo-1-<epoch>` for every attempt that wrote something, oldest first."""
-        return [name for name, _ in await self._runs(record)]
+        return [one.stream for one in await self._attempts.of(record)]
 
     async def read(self, record: JobRecord, span: Span, limit: int) -> Page[LogEvent]:
         """Up to `limit` lines from the span's begin on; the page's token is where they end.
@@ -77,11 +76,12 @@ class JobLogs:
         events: list[LogEvent] = []
         first: Place | None = None
         room = _Room(min(limit, LARGEST_PAGE), PIECE)
-        for name, run in await self._wanted(record, span):
+        for written in await self._wanted(record, span):
+            run = written.run
             if run.attempt < place.attempt:
                 continue
             place = place if run.attempt == place.attempt else Place(run.attempt, 0)
-            async for event, end in self._onwards(run, name, place.offset):
+            async for event, end in self._onwards(written, place.offset, span.since):
                 if not room.is_left():
                     break
                 place = Place(run.attempt, end)
@@ -91,7 +91,8 @@ class JobLogs:
                     room.take(event)
             if not room.is_left():
                 break
-        return Page(tuple(events), str(place), str(first or begin))
+        following = place if events or span.begin is None else begin  # at the end its own token comes back
+        return Page(tuple(events), str(following), str(first or begin))
 
     async def read_back(self, record: JobRecord, span: Span, count: int) -> Page[LogEvent]:
         """The last `count` lines of a span, oldest first; bounded in lines and bytes as well.
@@ -103,14 +104,15 @@ class JobLogs:
         events: deque[LogEvent] = deque()
         first: Place | None = None
         room = _Room(min(count, LARGEST_TAIL), LARGEST_TAIL_BYTES)
-        for name, run in reversed(await self._wanted(record, span)):
+        for written in reversed(await self._wanted(record, span)):
+            run = written.run
             if end is not None and run.attempt > end.attempt:
                 continue
             stop = end.offset if end is not None and run.attempt == end.attempt else None
             floor = begin.offset if run.attempt == begin.attempt else 0
             if run.attempt < begin.attempt or not room.is_left():
                 break
-            async for event, after in self._backwards(run, name, floor, stop):
+            async for event, after in self._backwards(written, floor, stop):
                 last = last or Place(run.attempt, after)
                 if not (room.fits(event) and span.takes(event)):
                     room.close()
@@ -126,35 +128,23 @@ class JobLogs:
         runs = await self._wanted(record, span)
         if not runs:
             return None
-        name, run = runs[-1]
-        lines = await self._lines(run, name)
-        return Place(run.attempt, await lines.end())
+        lines = await self._lines(runs[-1])
+        return Place(runs[-1].run.attempt, await lines.end())
 
-    async def _wanted(self, record: JobRecord, span: Span) -> list[tuple[str, RunKey]]:
-        return [(name, run) for name, run in await self._runs(record) if span.stream in (None, name)]
+    async def _wanted(self, record: JobRecord, span: Span) -> list[Written]:
+        return [one for one in await self._attempts.of(record) if span.stream in (None, one.stream)]
 
-    async def _runs(self, record: JobRecord) -> list[tuple[str, RunKey]]:
-        found = []
-        for attempt in range(1, record.attempt + 1):
-            run = replace(record.run, attempt=attempt)
-            if _LOG in await self._runtime.streams(run):
-                marks = await self._runtime.marks(run, _LOG)
-                began = marks[0].at if marks else record.training_started_at or record.created_at
-                found.append((naming.log_stream(record.key.name, "algo-1", began), run))
-        return found
+    async def _lines(self, written: Written) -> Lines:
+        dating = Dating(await self._runtime.marks(written.run, LOG), over=written.over)
+        return Lines(self._runtime, written.run, LOG, written.stream, dating)
 
-    async def _lines(self, run: RunKey, name: str) -> Lines:
-        return Lines(self._runtime, run, _LOG, name, await self._runtime.marks(run, _LOG))
-
-    async def _onwards(self, run: RunKey, name: str, offset: int) -> AsyncIterator[tuple[LogEvent, int]]:
-        lines = await self._lines(run, name)
-        async for one in lines.onwards(offset):
+    async def _onwards(self, written: Written, offset: int, since: float | None) -> AsyncIterator[tuple[LogEvent, int]]:
+        lines = await self._lines(written)
+        async for one in lines.onwards(offset if since is None else max(offset, await lines.since(since))):
             yield one
 
-    async def _backwards(
-        self, run: RunKey, name: str, floor: int, end: int | None
-    ) -> AsyncIterator[tuple[LogEvent, int]]:
-        lines = await self._lines(run, name)
+    async def _backwards(self, written: Written, floor: int, end: int | None) -> AsyncIterator[tuple[LogEvent, int]]:
+        lines = await self._lines(written)
         async for one in lines.backwards(floor, await lines.end() if end is None else end):
             yield one
 

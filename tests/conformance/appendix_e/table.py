@@ -74,10 +74,6 @@ def _speaks(door: str, *words: str) -> Callable[[], bool]:
     return works
 
 
-def _door(left: str, *words: str, door: str = "sagemaker") -> Later:
-    return Later(Work.DOORS, left, _speaks(door, *words))
-
-
 def _is_there(package: str) -> Callable[[], bool]:
     return lambda: find_spec(f"trainyard.{package}") is not None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tests.fakes.records import a_record
 from tests.fakes.runtime import FakeRuntime, ManualClock
 
+from trainyard.model.ledger import LogEvent, Mark, Page
 from trainyard.model.record import JobRecord
 from trainyard.yard.logs import LARGEST_PAGE, LARGEST_TAIL_BYTES, PIECE, JobLogs, Span
 
@@ -128,3 +130,90 @@ async def test_the_end_of_a_long_log_is_read_without_the_rest() -> None:
     page = await logs.read_back(record, Span(), 10)
     assert len(page.items) == 10
     assert sum(asked) < 12 * PIECE
+
+
+def a_growing_job(*marks: Mark) -> tuple[FakeRuntime, JobRecord]:
+    runtime = FakeRuntime(ManualClock())
+    record = replace(a_record("job"), attempt=1, placed=True)
+    runtime.output[record.run], runtime.marked[record.run] = b"", list(marks)
+    runtime.is_live = lambda _key: True  # type: ignore[method-assign]
+    return runtime, record
+
+
+def texts(page: Page[LogEvent]) -> list[str]:
+    return [event.message for event in page.items]
+
+
+@given(writes=st.lists(st.lists(st.integers(0, 9), max_size=9), max_size=6), limit=st.integers(1, 5))
+async def test_a_growing_log_is_read_whole_by_readers_that_know_a_token_alone(
+    writes: list[list[int]], limit: int
+) -> None:
+    runtime, record = a_growing_job(Mark(0, 1000.0))
+    written, read, token = list[str](), list[str](), None
+    for number, sizes in enumerate(writes):
+        lines = [f"{number}.{count}{'x' * size}" for count, size in enumerate(sizes)]
+        written += lines
+        runtime.output[record.run] += "".join(f"{line}\n" for line in lines).encode()
+        runtime.marked[record.run].append(Mark(len(runtime.output[record.run]), 1001.0 + number))
+        while True:
+            page = await JobLogs(runtime).read(record, Span(begin=token), limit)  # as after a restart of the server
+            if not page.items:
+                assert token in (None, page.token)
+                break
+            read, token = read + texts(page), page.token
+    assert read == written
+
+
+async def test_a_line_is_told_once_its_time_is_known_for_good() -> None:
+    runtime, record = a_growing_job(Mark(0, 1000.0), Mark(2, 1001.0))
+    runtime.output[record.run] = b"a\nb\nhalf"
+    logs = JobLogs(runtime)
+    assert texts(await logs.read(record, Span(), 10)) == texts(await logs.read_back(record, Span(), 10)) == ["a"]
+    runtime.marked[record.run].append(Mark(8, 1002.0))
+    page = await logs.read(record, Span(begin="1.2"), 10)
+    assert [(event.message, event.at) for event in page.items] == [("b", 1002.0)]
+    assert texts(await logs.read(replace(record, placed=False), Span(begin="1.4"), 10)) == []  # it is still written
+    runtime.is_live = lambda _key: False  # type: ignore[method-assign]
+    assert texts(await logs.read(replace(record, placed=False), Span(begin="1.4"), 10)) == ["half"]
+
+
+async def test_young_lines_of_a_long_log_are_read_without_the_rest() -> None:
+    logs, record = a_job(b"old\n" * 3_000_000 + b"young\n")
+    runtime: Any = logs._runtime
+    runtime.marked[record.run] = [Mark(0, 1.0), Mark(12_000_000, 5.0), Mark(12_000_006, 9.0)]
+    asked = []
+    read = runtime.read
+
+    async def counted(*args: object) -> object:
+        chunk = await read(*args)
+        asked.append(len(chunk.data))
+        return chunk
+
+    runtime.read = counted
+    assert await pages(logs, record, 10, since=6.0) == [["young"]]
+    assert sum(asked) < 3 * PIECE
+
+
+@pytest.mark.parametrize("head", [1, 30, 3 * PIECE // 100])
+@pytest.mark.parametrize("gap", [100, 5 * PIECE])
+async def test_a_freed_middle_is_told_once_from_either_side(head: int, gap: int) -> None:
+    logs, record = a_job(b"h" * 99 + b"\n")
+    runtime: Any = logs._runtime
+    before = (b"h" * 99 + b"\n") * head
+    runtime.output[record.run] = before + b"\0" * gap + b"t\n" * 5
+    runtime.gaps[record.run] = (len(before), len(before) + gap)
+    onwards = (await logs.read(record, Span(), 10**6)).items
+    back: list[LogEvent] = []
+    token = None
+    while (page := await logs.read_back(record, Span(end=token), 3)).items and len(back) < 12:
+        back, token = [*page.items, *back], page.before
+    assert [event.gap for event in onwards if event.gap] == ([gap] if head < 10_000 else [])
+    assert [event.gap for event in back if event.gap] == [gap]
+    assert "".join(event.message for event in back[-5:]) == "ttttt"
+
+
+async def test_attempts_of_one_second_have_streams_of_their_own() -> None:
+    logs, record = a_job(b"one\n", b"two\n")
+    names = await logs.streams(record)
+    assert names == ["job/algo-1-1000", "job/algo-1-1001"]
+    assert texts(await logs.read(record, Span(stream=names[1]), 10)) == ["two"]

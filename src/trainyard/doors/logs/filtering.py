@@ -78,8 +78,9 @@ async def _fill(
     resumed, place = after.get("job"), after.get("place")
     async for job, page in _jobs(service, request, after.get("page", "")):
         if resumed is not None:
-            if job != resumed:
+            if job < resumed:  # they come by their names
                 continue
+            place = place if job == resumed else None  # else that one is gone
             resumed = None
         place = await _read(answer, service, request, job, place)
         if place is not None:

@@ -109,16 +109,25 @@ async def _streams(
     """(job, stream, token of the page of jobs) from a place on, in the order that was asked for."""
     descending = bool(request.descending)
     last = after.get("stream")
+    gone = last is not None and not await streams_of(service, last.partition("/")[0])
     async for job, page in _jobs(service, request, prefix, after.get("page", "")):
         streams = sorted(await streams_of(service, job), reverse=descending)
         if last is not None:
-            if last.partition("/")[0] not in (job, ""):
+            resumed = last.partition("/")[0]
+            if job != resumed and not (gone and _is_behind(job, resumed, request)):
                 continue
-            streams = [one for one in streams if (one < last if descending else one > last)]
+            streams = [one for one in streams if job != resumed or (one < last if descending else one > last)]
             last = None
         for stream in streams:
             if stream.startswith(prefix):
                 yield job, stream, page
+
+
+def _is_behind(job: str, gone: str, request: DescribeLogStreams) -> bool:
+    """Whether a job comes behind one that was deleted; unknown in the order of creation, where it comes once more."""
+    if request.order_by == "LastEventTime":
+        return True
+    return job < gone if request.descending else job > gone
 
 
 async def _jobs(

@@ -195,11 +195,7 @@ class LocalRuntime:
 
     async def marks(self, key: RunKey, stream: Stream) -> Sequence[Mark]:
         """When the log had which length."""
-        attempt = self._attempt(key)
-        if stream.kind != "log" or not attempt.marks.exists():
-            return []
-        pairs = (line.split() for line in attempt.marks.read_text().splitlines())
-        return [Mark(int(pair[0]), float(pair[1])) for pair in pairs if len(pair) == 2]
+        return [] if stream.kind != "log" else await self._looks.run(partial(_marks, self._attempt(key)))
 
     async def capacity(self) -> Resources:
         """What settings say, else what this machine has."""
@@ -455,6 +451,14 @@ def _place_of(attempt: Attempt, stream: Stream) -> tuple[Path, str]:
     if stream.kind == "metrics":
         return attempt.ml, f"{METRICS}/{Path(stream.name).name}"
     return attempt.usage.parent, attempt.usage.name
+
+
+def _marks(attempt: Attempt) -> Sequence[Mark]:
+    try:
+        pairs = [line.split() for line in attempt.marks.read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+    return [Mark(int(pair[0]), float(pair[1])) for pair in pairs if len(pair) == 2]
 
 
 def _streams(attempt: Attempt) -> Sequence[Stream]:

@@ -68,7 +68,7 @@ class LogWatch:
         if self._lines >= MOST_MARKS:
             lines = _lines_of(self._marks)
             half = len(lines) // 2
-            lines = lines[1:half:2] + lines[half:]
+            lines = lines[:1] + lines[2:half:2] + lines[half:]  # the first one names the stream
             atomic.write_bytes(self._marks, "".join(lines).encode(), durable=False)
             self._lines = len(lines)
         with self._marks.open("a") as marks:
