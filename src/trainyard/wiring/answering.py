@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from trainyard.access.punctual import PunctualProtocol
 from trainyard.model.errors import TrainyardError
 
-_MOST = 1000  # connections of one listener; a token has far fewer of them (access.guard)
+_MOST = 4000  # connections of one listener; a token has far fewer of them (access.guard)
+_OTHERS = 256  # open files that are none of them
 RENEWAL_LOOK = 10.0  # seconds between looks whether a certificate was renewed
 _LOG = logging.getLogger(__name__)
 _GONE_AFTER = 60_000  # milliseconds that a peer may leave what was sent unacknowledged: longer, and it is no more
@@ -56,7 +58,7 @@ async def answering(
     config = uvicorn.Config(
         app, http=PunctualProtocol, ws="none", log_level="warning", lifespan="off", access_log=False,
         proxy_headers=False,  # whose connection it is says the kernel, and nobody's header (access.peers)
-        server_header=False, timeout_graceful_shutdown=int(grace), limit_concurrency=_MOST, **tls,
+        server_header=False, timeout_graceful_shutdown=int(grace), limit_concurrency=_most(), **tls,
     )  # fmt: skip
     try:
         config.load()
@@ -107,6 +109,12 @@ def _stamps(*paths: Path) -> list[tuple[int, int, int]] | None:
         return [(found.st_ino, found.st_size, found.st_mtime_ns) for found in (path.stat() for path in paths)]
     except OSError:
         return None
+
+
+def _most() -> int:
+    """How many connections a listener takes: no more than files may be open, so that who comes too much is told so."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if soft == resource.RLIM_INFINITY else max(_OTHERS, min(_MOST, soft - _OTHERS))
 
 
 class _Server(uvicorn.Server):

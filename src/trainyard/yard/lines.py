@@ -27,10 +27,10 @@ class Lines:
         self._runtime, self._run, self._stream = runtime, run, stream
         self._name, self._dating = name, dating
 
-    async def onwards(self, offset: int) -> AsyncIterator[Line]:
-        """Every whole line from a place on."""
+    async def onwards(self, offset: int, near: int = PIECE) -> AsyncIterator[Line]:
+        """Every whole line from a place on; `near`: so much is looked at at once."""
         while True:
-            chunk = await self._read(offset)
+            chunk = await self._read(offset, near)
             end = offset
             for event, end in self._events(chunk):
                 yield event, end
@@ -40,26 +40,26 @@ class Lines:
 
     async def backwards(self, floor: int, end: int) -> AsyncIterator[Line]:
         """Every line between two places that begin lines, the last one first."""
+        step = NEAR
         while end > floor:
-            start = await self._line_before(floor, end)
+            start = await self._line_before(floor, end, step)
             found = [one async for one in self._between(start, end)]
             for one in reversed(found):
                 yield one
-            end = start
+            end, step = start, min(2 * step, PIECE)
 
     async def end(self) -> int:
-        """Where the last whole line ends. Read from the last mark on: the rest is older."""
-        offset = max(0, self._dating.length - 2 * PIECE)
-        start = await self._line_before(0, offset) if offset else 0
+        """Where the last whole line ends. Read from shortly before the last mark on: the rest is older."""
+        start = await self._line_before(0, self._dating.length, NEAR)
         ends = [after async for _, after in self.onwards(start)]
         return ends[-1] if ends else start
 
     async def since(self, moment: float) -> int:
         """A place where a line begins, and before which none is as young."""
-        return await self._line_before(0, self._dating.first_since(moment), step=NEAR)
+        return await self._line_before(0, self._dating.first_since(moment), NEAR)
 
     async def _between(self, start: int, end: int) -> AsyncIterator[Line]:
-        async for event, after in self.onwards(start):
+        async for event, after in self.onwards(start, min(PIECE, max(end - start, LONGEST_EVENT) + 1)):
             if event.offset >= end:
                 return
             yield event, after
@@ -85,7 +85,7 @@ class Lines:
                 inside = middle
             else:
                 outside = middle
-        return await self._line_before(floor, outside, step=NEAR)
+        return await self._line_before(floor, outside, NEAR)
 
     async def _read(self, offset: int, limit: int = PIECE) -> Chunk:
         return await self._runtime.read(self._run, self._stream, offset, limit)
