@@ -199,13 +199,16 @@ async def test_a_watch_whose_neighbours_never_rest_tells_of_their_progress_all_t
             await asyncio.sleep(0)
 
     resting_never = asyncio.create_task(never_rest())
+    told: set[int] = set()
     try:
-        async with asyncio.timeout(10), aclosing(store.watch(JOBS, since=0)) as watching:
-            first, second = await anext(watching), await anext(watching)
+        async with asyncio.timeout(30), aclosing(store.watch(JOBS, since=0)) as watching:
+            async for advance in watching:
+                assert advance.occurrences == ()
+                told.add(advance.revision)
+                if len(told - {0}) == 2:  # the first silence may be over before the first write is
+                    break
     finally:
         resting_never.cancel()
-    assert first.occurrences == second.occurrences == ()
-    assert 0 < first.revision < second.revision
 
 
 async def test_a_revision_that_the_log_has_forgotten_has_expired(store: ResourceStore) -> None:
