@@ -15,13 +15,12 @@ from trainyard.awswire.calls import Call
 from trainyard.awswire.reading import read
 from trainyard.doors.logs.errors import invalid
 from trainyard.doors.logs.events import LARGEST_BYTES, LARGEST_PAGE, OVERHEAD, message_of, milliseconds
-from trainyard.doors.logs.groups import Members, ServiceOf, check_group
+from trainyard.doors.logs.groups import Members, ServiceOf, check_group, jobs_with
 from trainyard.doors.logs.patterns import Fits, pattern_of
 from trainyard.doors.logs.requests import FilterLogEvents
 from trainyard.doors.logs.tokens import packed, unpacked
 from trainyard.model.errors import ResourceNotFound
 from trainyard.model.ledger import LogEvent
-from trainyard.model.listing import ListQuery
 from trainyard.ports.service import TrainingService
 
 LOOKED_AT = 50_000  # events of one call
@@ -121,21 +120,8 @@ async def _jobs(service: TrainingService, request: FilterLogEvents, page: str) -
         for job in sorted({name.partition("/")[0] for name in request.log_stream_names}):
             yield job, ""
         return
-    job, slash, _ = (request.log_stream_name_prefix or "").partition("/")
-    if slash:
-        yield job, ""
-        return
-    while True:
-        query = ListQuery(
-            limit=100, token=page or None, name_contains=job or None, sort_by="Name", descending=False
-        )  # fmt: skip
-        found = await service.list(query)
-        for summary in found.items:
-            if summary.name.startswith(job):
-                yield summary.name, page
-        if found.token is None:
-            return
-        page = found.token
+    async for one in jobs_with(service, request.log_stream_name_prefix or "", page):
+        yield one
 
 
 def _told(event: LogEvent) -> Members:

@@ -110,7 +110,9 @@ async def _streams(
     descending = bool(request.descending)
     last = after.get("stream")
     gone = last is not None and not await streams_of(service, last.partition("/")[0])
-    async for job, page in _jobs(service, request, prefix, after.get("page", "")):
+    order = "CreationTime" if request.order_by == "LastEventTime" else "Name"
+    found = jobs_with(service, prefix, after.get("page", ""), sort_by=order, descending=descending)
+    async for job, page in found:
         streams = sorted(await streams_of(service, job), reverse=descending)
         if last is not None:
             resumed = last.partition("/")[0]
@@ -130,19 +132,17 @@ def _is_behind(job: str, gone: str, request: DescribeLogStreams) -> bool:
     return job < gone if request.descending else job > gone
 
 
-async def _jobs(
-    service: TrainingService, request: DescribeLogStreams, prefix: str, page: str
+async def jobs_with(
+    service: TrainingService, prefix: str, page: str, *, sort_by: str = "Name", descending: bool = False
 ) -> AsyncIterator[tuple[str, str]]:
-    """Names of jobs that may have such streams, with the token of the page that each is on."""
+    """Names of jobs that may have streams with that prefix, each with the token of the page that it is on."""
     job, slash, _ = prefix.partition("/")
     if slash:
         yield job, ""
         return
-    by_name = request.order_by != "LastEventTime"
     while True:
         query = ListQuery(
-            limit=100, token=page or None, name_contains=job or None, sort_by="Name" if by_name else "CreationTime",
-            descending=bool(request.descending),
+            limit=100, token=page or None, name_contains=job or None, sort_by=sort_by, descending=descending
         )  # fmt: skip
         found = await service.list(query)
         for summary in found.items:
