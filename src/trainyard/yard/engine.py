@@ -31,6 +31,7 @@ from trainyard.yard.unfinished import AT_ONCE, Unfinished
 ROUND = 1.0  # seconds between looks at every unfinished job that may have moved
 COMPARING = 0.01  # of the time
 FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens and nobody hints
+CROWD = 4  # jobs that moved at once: where so many do, the next are heard of together, a pause later
 TOLD_AT_ONCE = 64  # reasons written together: each waits for the disk
 WORKERS = 32  # passes at once: each waits for the store
 LAUNCHES = 16  # at once: each waits for the disk
@@ -156,6 +157,8 @@ class Engine:
                 moved = {JobKey(change.account, change.region, change.name) for change in news}
                 self._wake_all(await self._unfinished.hear(moved))
                 self._schedule_wanted.set()
+                if len(news) > CROWD:
+                    await asyncio.sleep(FEED_PAUSE)
             else:
                 await set_within(self._news_expected, FEED_PAUSE)
 

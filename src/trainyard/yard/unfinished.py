@@ -7,6 +7,7 @@ compare-and-swap, so that a record that moved on meanwhile is left alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, KeysView, Sequence
 
 from trainyard.model.keys import JobKey
@@ -41,9 +42,14 @@ class Unfinished:
         """Look at the version of every unfinished job and read those that are not known as they are."""
         before = dict(self._records)
         stamps = await self._jobs.unfinished()
-        for key in before.keys() - {stamp.key for stamp in stamps}:
-            self._forget(key, before[key])
-        news = [stamp.key for stamp in stamps if not _is_known(before.get(stamp.key), stamp.uid, stamp.version)]
+        news = []
+        for first in range(0, len(stamps), AT_ONCE):
+            for key, uid, version in stamps[first : first + AT_ONCE]:
+                if not _is_known(before.pop(key, None), uid, version):
+                    news.append(key)
+            await asyncio.sleep(0)  # whoever asks meanwhile is answered
+        for key, gone in before.items():
+            self._forget(key, gone)
         for first in range(0, len(news), AT_ONCE):
             await self.hear(news[first : first + AT_ONCE])
         self.is_whole = True

@@ -112,14 +112,7 @@ class SqliteJobStore:
 
     async def unfinished(self) -> Sequence[Stamp]:
         """Which jobs something is still to be done for."""
-        return await self._database.read(
-            lambda connection: [
-                Stamp(JobKey(account, region, name), uid, version)
-                for account, region, name, uid, version in fetch(
-                    connection, "account, region, name, uid, version", "FROM jobs WHERE unfinished = 1"
-                )
-            ]
-        )
+        return await self._database.read(_unfinished)
 
     async def revision(self) -> int:
         """The newest change's revision."""
@@ -161,6 +154,8 @@ _FIELDS = (
     "record",
 )
 _JOBS = f"jobs ({', '.join(_FIELDS)})"
+_STAMP = "id, account, region, name, uid, version"
+_NEXT_UNFINISHED = f"FROM (SELECT {_STAMP} FROM jobs WHERE unfinished = 1 AND id > ? ORDER BY id LIMIT 500)"  # noqa: S608
 _UPDATE = (
     f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in _FIELDS[4:])} "  # noqa: S608 - our own columns
     "WHERE account = :account AND region = :region AND name = :name AND uid = :uid AND version = :expect"
@@ -191,7 +186,7 @@ def _create(connection: sqlite3.Connection, asked: Sequence[_New]) -> Sequence[R
     """Store those whose names are free; of two that want one name the first has it."""
     rows = [tuple(new.row[name] for name in _FIELDS) for new in asked]
     stored: Sequence[_New] = asked
-    if insert(connection, _JOBS, rows, unless="(account, region, name) DO NOTHING") < len(asked):
+    if insert(connection, _JOBS, rows, unless="(account, region, name) DO NOTHING").rows < len(asked):
         there = _uids(connection, [new.uid for new in asked])
         stored = [new for new in asked if new.uid in there]
     append_events(connection, ((new.uid, event) for new in stored for event in new.events))
@@ -210,8 +205,8 @@ def _note(connection: sqlite3.Connection, keys: Sequence[JobKey]) -> None:
     """Add to the feed; of what is too old for any reader some is dropped now and then."""
     if not keys:
         return
-    insert(connection, "changes (account, region, name)", [(key.account, key.region, key.name) for key in keys])
-    (newest,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+    rows = [(key.account, key.region, key.name) for key in keys]
+    newest = insert(connection, "changes (account, region, name)", rows).last
     if newest // _FEED_DROPPED > (newest - len(keys)) // _FEED_DROPPED:
         connection.execute("DELETE FROM changes WHERE revision <= ?", (newest - _FEED_KEPT,))
 
@@ -231,6 +226,16 @@ def _some(connection: sqlite3.Connection, keys: list[JobKey]) -> Iterator[tuple[
         rest = f"FROM jobs WHERE (account, region, name) IN (VALUES {places})"
         values = [value for key in part for value in (key.account, key.region, key.name)]
         yield from ((text, version) for text, version in fetch(connection, "record, version", rest, values))
+
+
+def _unfinished(connection: sqlite3.Connection) -> list[Stamp]:
+    """All of them, in pieces: while one is taken apart no other thread has Python."""
+    found: list[Stamp] = []
+    rows = fetch(connection, _STAMP, _NEXT_UNFINISHED, (0,))
+    while rows:
+        found += [Stamp(JobKey(account, region, name), uid, version) for _, account, region, name, uid, version in rows]
+        rows = fetch(connection, _STAMP, _NEXT_UNFINISHED, (max(row[0] for row in rows),))
+    return found
 
 
 def _revision(connection: sqlite3.Connection) -> int:
