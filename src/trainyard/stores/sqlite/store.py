@@ -156,6 +156,11 @@ _FIELDS = (
 _JOBS = f"jobs ({', '.join(_FIELDS)})"
 _STAMP = "id, account, region, name, uid, version"
 _NEXT_UNFINISHED = f"FROM (SELECT {_STAMP} FROM jobs WHERE unfinished = 1 AND id > ? ORDER BY id LIMIT 500)"  # noqa: S608
+# Not `(account, region, name) IN (VALUES …)`, for which every job there is would be looked at.
+_BY_KEYS = (
+    "FROM (VALUES {}) AS wanted CROSS JOIN jobs "
+    "ON account = wanted.column1 AND region = wanted.column2 AND name = wanted.column3"
+)
 _UPDATE = (
     f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in _FIELDS[4:])} "  # noqa: S608 - our own columns
     "WHERE account = :account AND region = :region AND name = :name AND uid = :uid AND version = :expect"
@@ -222,8 +227,7 @@ def _row_of(connection: sqlite3.Connection, key: JobKey) -> tuple[str, int] | No
 def _some(connection: sqlite3.Connection, keys: list[JobKey]) -> Iterator[tuple[str, int]]:
     for first in range(0, len(keys), _NAMES_AT_ONCE):
         part = keys[first : first + _NAMES_AT_ONCE]
-        places = ", ".join(["(?, ?, ?)"] * len(part))
-        rest = f"FROM jobs WHERE (account, region, name) IN (VALUES {places})"
+        rest = _BY_KEYS.format(", ".join(["(?, ?, ?)"] * len(part)))
         values = [value for key in part for value in (key.account, key.region, key.name)]
         yield from ((text, version) for text, version in fetch(connection, "record, version", rest, values))
 
