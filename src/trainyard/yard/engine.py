@@ -105,7 +105,9 @@ class Engine:
 
     async def has_unfinished(self) -> bool:
         """Whether there is any."""
-        return bool(await self._yard.jobs.unfinished())
+        async for _ in self._yard.jobs.unfinished():
+            return True
+        return False
 
     async def look_once(self) -> None:
         """One pass over every unfinished job, for a reader that nobody leads for. Launches nothing."""
@@ -126,7 +128,7 @@ class Engine:
         if not self._unfinished.is_whole or self._yard.clock.boottime() >= self._compared_again:
             await self._compare()
         records = await self._to_look_at()
-        self._met.intersection_update(self._unfinished.keys())
+        self._met = {key for key in self._met if key in self._unfinished.keys()}
         self._rests.forget_all_but(self._unfinished.keys())
         for record in await self._rests.disturbed(records):
             self.wake(record.key)

@@ -7,7 +7,6 @@ compare-and-swap, so that a record that moved on meanwhile is left alone.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, KeysView, Sequence
 
 from trainyard.model.keys import JobKey
@@ -41,17 +40,12 @@ class Unfinished:
     async def compare(self) -> None:
         """Look at the version of every unfinished job and read those that are not known as they are."""
         before = dict(self._records)
-        stamps = await self._jobs.unfinished()
-        news = []
-        for first in range(0, len(stamps), AT_ONCE):
-            for key, uid, version in stamps[first : first + AT_ONCE]:
-                if not _is_known(before.pop(key, None), uid, version):
-                    news.append(key)
-            await asyncio.sleep(0)  # whoever asks meanwhile is answered
+        async for stamps in self._jobs.unfinished():
+            news = [stamp.key for stamp in stamps if not _is_known(before.pop(stamp.key, None), stamp.uid, stamp.version)]
+            for first in range(0, len(news), AT_ONCE):
+                await self.hear(news[first : first + AT_ONCE])
         for key, gone in before.items():
             self._forget(key, gone)
-        for first in range(0, len(news), AT_ONCE):
-            await self.hear(news[first : first + AT_ONCE])
         self.is_whole = True
 
     async def hear(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from tests.fakes.records import a_record
 
-from trainyard.database.file import migrations_of
+from trainyard.database import file
+from trainyard.database.file import connect, migrations_of
 from trainyard.model.errors import ResourceInUse, StoreTooNew, TrainyardError
 from trainyard.model.ledger import JobEvent
 from trainyard.model.record import JobRecord
@@ -224,3 +225,30 @@ async def test_a_glance_sees_what_another_wrote_just_now(path: Path) -> None:
         assert await mine.get(record.key) == moved
         await other.delete(record.key, expect=moved.version)
         assert await mine.get(record.key) is None
+
+
+async def test_what_is_asked_for_by_its_keys_is_not_looked_for_among_all(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def traced(path: Path, *, newest: int, timeout: float = 0.0) -> sqlite3.Connection:
+        connection = connect(path, newest=newest, timeout=timeout)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr(file, "connect", traced)
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        made = [await store.create(a_record(f"j{number}")) for number in range(3)]
+        asked.clear()
+        assert len(await store.some([record.key for record in made])) == 3
+        assert [piece async for piece in store.unfinished()]
+        looks = [statement for statement in asked if statement.startswith("SELECT")]
+        plans = await database.read(lambda one: [_plan(one, statement) for statement in looks])
+    assert len(plans) == 3
+    assert not [step for plan in plans for step in plan if step.startswith("SCAN jobs")]
+
+
+def _plan(connection: sqlite3.Connection, statement: str) -> list[str]:
+    return [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]

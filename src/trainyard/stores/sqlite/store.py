@@ -6,7 +6,8 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from trainyard.lifecycle.describing import instance_of
 from trainyard.lifecycle.paging import Order, Place
@@ -110,9 +111,12 @@ class SqliteJobStore:
             lambda connection: [self._texts.decode(*row) for row in _some(connection, list(keys))]
         )
 
-    async def unfinished(self) -> Sequence[Stamp]:
-        """Which jobs something is still to be done for."""
-        return await self._database.read(_unfinished)
+    async def unfinished(self) -> AsyncIterator[Sequence[Stamp]]:
+        """Which jobs something is still to be done for. While a piece is taken apart no other thread has Python."""
+        last = 0
+        while rows := await self._database.read(partial(_unfinished, after=last)):
+            last = max(row[0] for row in rows)
+            yield [Stamp(JobKey(*key), uid, version) for _, *key, uid, version in rows]
 
     async def revision(self) -> int:
         """The newest change's revision."""
@@ -232,14 +236,8 @@ def _some(connection: sqlite3.Connection, keys: list[JobKey]) -> Iterator[tuple[
         yield from ((text, version) for text, version in fetch(connection, "record, version", rest, values))
 
 
-def _unfinished(connection: sqlite3.Connection) -> list[Stamp]:
-    """All of them, in pieces: while one is taken apart no other thread has Python."""
-    found: list[Stamp] = []
-    rows = fetch(connection, _STAMP, _NEXT_UNFINISHED, (0,))
-    while rows:
-        found += [Stamp(JobKey(account, region, name), uid, version) for _, account, region, name, uid, version in rows]
-        rows = fetch(connection, _STAMP, _NEXT_UNFINISHED, (max(row[0] for row in rows),))
-    return found
+def _unfinished(connection: sqlite3.Connection, after: int) -> list[list[Any]]:
+    return fetch(connection, _STAMP, _NEXT_UNFINISHED, (after,))
 
 
 def _revision(connection: sqlite3.Connection) -> int:
