@@ -55,7 +55,11 @@ def serve(home: str, port: str) -> None:
     from trainyard.wiring.session import open_session
 
     async def answer() -> None:
-        async with collected_at_rest(), open_session(home) as session, aws_serving(session, AwsListener(port=int(port))):
+        async with (
+            collected_at_rest(),
+            open_session(home) as session,
+            aws_serving(session, AwsListener(port=int(port))),
+        ):
             await asyncio.Event().wait()
 
     asyncio.run(answer())

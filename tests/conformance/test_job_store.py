@@ -20,7 +20,7 @@ from trainyard.model.ledger import JobEvent
 from trainyard.model.observation import StopCause, Unobserved
 from trainyard.model.record import Metric, StopRequest
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
-from trainyard.ports.store import JobStore, Ledger
+from trainyard.ports.store import JobStore, Ledger, Stamp
 from trainyard.stores.memory.ledger import MemoryLedger
 from trainyard.stores.memory.shelf import Shelf
 from trainyard.stores.memory.store import MemoryJobStore

@@ -20,6 +20,7 @@ from contextlib import suppress
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
+from trainyard.database.checkpoints import Checkpoints
 from trainyard.model.errors import TrainyardError
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class Writer:
         self, connect: Callable[[], sqlite3.Connection], explained: Callable[[sqlite3.Error], TrainyardError]
     ) -> None:
         self._connect, self._explained = connect, explained
+        self._checkpoints = Checkpoints(connect)
         self._closed = False
         self._inbox: deque[_Asked] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -92,6 +94,7 @@ class Writer:
         self._closed = True
         self._bell.put(None)
         self._thread.join()
+        self._checkpoints.close()
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         self._ringing.discard(loop)
@@ -106,6 +109,7 @@ class Writer:
                 is_last = self._closed  # read first: all that was asked before is in the inbox now
                 while group := self._next_group():
                     _answer(group, self._committed(connection, group))
+                    self._checkpoints.committed(connection)
         finally:
             connection.close()
 

@@ -128,8 +128,9 @@ class Engine:
         if not self._unfinished.is_whole or self._yard.clock.boottime() >= self._compared_again:
             await self._compare()
         records = await self._to_look_at()
-        self._met = {key for key in self._met if key in self._unfinished.keys()}
-        self._rests.forget_all_but(self._unfinished.keys())
+        unfinished = self._unfinished.keys()
+        self._met = {key for key in self._met if key in unfinished}
+        self._rests.forget_all_but(unfinished)
         for record in await self._rests.disturbed(records):
             self.wake(record.key)
 

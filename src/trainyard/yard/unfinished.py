@@ -41,7 +41,9 @@ class Unfinished:
         """Look at the version of every unfinished job and read those that are not known as they are."""
         before = dict(self._records)
         async for stamps in self._jobs.unfinished():
-            news = [stamp.key for stamp in stamps if not _is_known(before.pop(stamp.key, None), stamp.uid, stamp.version)]
+            news = [
+                stamp.key for stamp in stamps if not _is_known(before.pop(stamp.key, None), stamp.uid, stamp.version)
+            ]
             for first in range(0, len(news), AT_ONCE):
                 await self.hear(news[first : first + AT_ONCE])
         for key, gone in before.items():

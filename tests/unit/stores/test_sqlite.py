@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.records import a_record
 
-from trainyard.database import file
+from trainyard.database import checkpoints, file
 from trainyard.database.file import connect, migrations_of
 from trainyard.model.errors import ResourceInUse, StoreTooNew, TrainyardError
 from trainyard.model.ledger import JobEvent
@@ -252,3 +252,22 @@ async def test_what_is_asked_for_by_its_keys_is_not_looked_for_among_all(
 
 def _plan(connection: sqlite3.Connection, statement: str) -> list[str]:
     return [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+
+async def test_under_writing_that_never_rests_the_log_begins_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "COMMITS", 4)
+    monkeypatch.setattr(file, "_LONGEST_LOG", 1_000_000_000)
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        await store.create(a_record("first"))
+        first, number = _log_number(path), 0
+        async with asyncio.timeout(60):
+            while _log_number(path) == first:
+                number += 1
+                await store.create(a_record(f"j{number}"))
+        assert len(await store.records()) == number + 1
+
+
+def _log_number(path: Path) -> bytes:
+    """Counts how often the write-ahead log began anew (https://sqlite.org/fileformat2.html, the WAL header)."""
+    return path.with_name(f"{path.name}-wal").read_bytes()[12:16]
