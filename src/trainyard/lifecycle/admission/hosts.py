@@ -22,8 +22,10 @@ def host_rules(job: Given, *, local: bool) -> Iterator[Problem]:
     hosts = job.within("ResourceConfig")
     yield from _shape(hosts)
     yield from _counts(hosts)
-    yield from _preferences(job, hosts)
-    yield from _warm_pool(job, hosts)
+    if hosts.has("InstancePreferences"):
+        yield from _preferences(job, hosts)
+    if hosts.has("KeepAlivePeriodInSeconds"):
+        yield from _warm_pool(job, hosts)
     yield from _volumes(hosts, local=local)
     for member in ("SelectedInstanceType", "SelectedInstanceCount"):
         if hosts.has(member):
