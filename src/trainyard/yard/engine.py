@@ -144,7 +144,7 @@ class Engine:
     async def _to_look_at(self) -> Sequence[JobRecord]:
         """Those that do more than wait; of many in pieces, so that whoever asks meanwhile is answered."""
         now, found = self._yard.clock.now(), list[JobRecord]()
-        records = self._unfinished.records()
+        records = self._unfinished.restless()
         for first in range(0, len(records), AT_ONCE):
             found += [one for one in records[first : first + AT_ONCE] if not decide.only_waits(one, now)]
             await asyncio.sleep(0)
