@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_key_counts_from_the_moment_it_is_written_to_the_moment_it_is_taken_away(path: Path) -> None:
-    keys = AccessKeys(path, load(path), guarded=True)
+    keys = AccessKeys(path, load(path), guarded=True, look=0.0)
     assert (keys("AKIAANNA") is None, keys("AKIABERT") is None) == (False, True)
     written(path, ANNA + BERT)
     bert = keys("AKIABERT")
@@ -45,7 +45,7 @@ def test_what_was_written_between_reading_the_settings_and_now_counts(path: Path
 def test_a_file_that_cannot_be_used_leaves_the_keys_and_is_told_without_a_secret(
     path: Path, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keys = AccessKeys(path, load(path), guarded=True)
+    keys = AccessKeys(path, load(path), guarded=True, look=0.0)
     assert keys("AKIAANNA") is not None
     if fault == "gone":
         path.unlink()
@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_used_leaves_the_keys_and_is_told_without_a_secret
 
 
 def test_on_loopback_the_file_may_be_read_by_others(path: Path) -> None:
-    keys = AccessKeys(path, load(path), guarded=False)
+    keys = AccessKeys(path, load(path), guarded=False, look=0.0)
     written(path, BERT, 0o644)
     assert keys("AKIABERT") is not None
     os.utime(path, ns=(1, 1))
