@@ -253,6 +253,7 @@ def _query_parts(request: RawRequest) -> dict[str, str]:
     return found if {"Algorithm", "Signature", "Credential"} & found.keys() else {}
 
 
+@lru_cache(maxsize=64)
 def _scope(credential: str) -> CredentialScope:
     parts = credential.rsplit("/", 4)
     if len(parts) != 5 or not all(parts) or not re.fullmatch(r"[0-9]{8}", parts[1]):
@@ -363,7 +364,8 @@ def _canonical_requests(
 
 
 def _canonical_paths(path: bytes, service: str) -> list[bytes]:
-    path = path or b"/"
+    if path in (b"", b"/"):
+        return [b"/"]
     plain = unquote_to_bytes(path)
     if service == "s3":  # every byte of a key counts: nothing is folded, nothing is escaped twice
         return list(dict.fromkeys((path, _escaped(plain, "/"))))
@@ -384,6 +386,8 @@ def _folded(path: bytes) -> bytes:
 
 
 def _canonical_queries(query: bytes) -> list[bytes]:
+    if not query:
+        return [b""]
     pairs = [(name, value) for name, value in _pairs(query) if _decoded(name) != "X-Amz-Signature"]
     as_sent = _joined(pairs)
     spaced = ((name.replace(b"+", b" "), value.replace(b"+", b" ")) for name, value in pairs)

@@ -60,7 +60,8 @@ def _group_names(hosts: Given) -> Iterator[Problem]:
 def _counts(hosts: Given) -> Iterator[Problem]:
     places: list[tuple[Path, Given]] = [(_ROOT, hosts)]
     for member in ("InstanceGroups", "InstancePreferences"):
-        places += [((*_ROOT, member, index), entry) for index, entry in hosts.each(member)]
+        if hosts.has(member):
+            places += [((*_ROOT, member, index), entry) for index, entry in hosts.each(member)]
     for path, entry in places:
         if entry.number("InstanceCount") == 0:
             message = "Invalid InstanceCount. It must be greater than or equal to 1"

@@ -20,7 +20,7 @@ from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 def encode(record: JobRecord) -> str:
     """The record as compact JSON; the spec in the API's own spelling."""
     plain = {name: getattr(record, name) for name in _MEMBERS}
-    plain["spec"] = record.spec.wire
+    plain |= {"spec": record.spec.wire, "status": record.status.value, "secondary": record.secondary.value}
     try:
         return to_json(plain, inf_nan_mode="constants").decode()
     except PydanticSerializationError:  # half a surrogate pair is no UTF-8; escaped it is kept, as all else here
