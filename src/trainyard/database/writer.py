@@ -14,6 +14,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -30,6 +31,8 @@ Joint = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
 """Writes for several callers: an answer for each item in order, or the error that it is refused with."""
 
 LARGEST_GROUP = 256  # writes per transaction; more only adds latency
+CROWD = 8  # writes of the last transaction after which as many are expected, and
+GATHER = 0.001  # seconds waited once for those that are not there yet: each transaction costs as much as many writes
 
 
 class _Asked(NamedTuple):
@@ -60,6 +63,7 @@ class Writer:
         self._connect, self._explained = connect, explained
         self._checkpoints = Checkpoints(connect)
         self._closed = False
+        self._last = 0  # writes of the last transaction
         self._inbox: deque[_Asked] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._ringing: set[asyncio.AbstractEventLoop] = set()
@@ -114,6 +118,9 @@ class Writer:
             connection.close()
 
     def _next_group(self) -> list[_Asked]:
+        if self._last > CROWD and 0 < len(self._inbox) < self._last and not self._closed:
+            time.sleep(GATHER)
+        self._last = min(LARGEST_GROUP, len(self._inbox)) or self._last
         return [self._inbox.popleft() for _ in range(min(LARGEST_GROUP, len(self._inbox)))]
 
     def _committed(self, connection: sqlite3.Connection, group: list[_Asked]) -> list[Any]:

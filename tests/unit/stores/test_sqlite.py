@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.records import a_record
 
-from trainyard.database import checkpoints, file
+from trainyard.database import checkpoints, file, writer
 from trainyard.database.file import connect, migrations_of
 from trainyard.model.errors import ResourceInUse, StoreTooNew, TrainyardError
 from trainyard.model.ledger import JobEvent
@@ -271,3 +271,16 @@ async def test_under_writing_that_never_rests_the_log_begins_anew(path: Path, mo
 def _log_number(path: Path) -> bytes:
     """Counts how often the write-ahead log began anew (https://sqlite.org/fileformat2.html, the WAL header)."""
     return path.with_name(f"{path.name}-wal").read_bytes()[12:16]
+
+
+async def test_after_a_crowd_a_few_wait_once_for_the_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(writer.time, "sleep", waits.append)
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        await asyncio.gather(*(store.create(a_record(f"j{number}")) for number in range(writer.CROWD + 1)))
+        assert waits == []
+        await store.create(a_record("one"))
+        assert waits == [writer.GATHER]
+        await store.create(a_record("two"))
+        assert waits == [writer.GATHER]
