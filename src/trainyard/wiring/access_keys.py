@@ -1,4 +1,4 @@
-"""The access keys of trainyard.toml, as they stand there now: one that is written or taken away counts in a moment."""
+"""The access keys of trainyard.toml, as they stand there now: a key that is written or taken away counts at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainyard.kit.lately import lately
 from trainyard.model.errors import TrainyardError
 from trainyard.wiring.settings import Settings, load
 
-LOOK = 0.1  # seconds between looks at the file
+LOOK = 0.1  # seconds between looks at a file that guards nothing: each of them lets another thread have Python
 _LOG = logging.getLogger(__name__)
 _Mark = tuple[int, int, int, int]
 _GONE: _Mark = (0, 0, 0, 0)  # where there is no file
@@ -21,13 +21,13 @@ _GONE: _Mark = (0, 0, 0, 0)  # where there is no file
 class AccessKeys:
     """access.keys.KeyOf over the file. A file that cannot be used leaves the keys as they were, and the log says so.
 
-    guarded: a file that others may read is one that cannot be used.
-    look   : seconds between looks at it: each of them lets another thread have Python.
+    guarded: its keys alone are let in, and a file that others may read is one that cannot be used. Where all keys are
+             let in, those that were written or taken away count after a moment.
     """
 
-    def __init__(self, path: Path, settings: Settings, *, guarded: bool, look: float = LOOK) -> None:
+    def __init__(self, path: Path, settings: Settings, *, guarded: bool) -> None:
         self._path, self._guarded = path, guarded
-        self._marks = lately(look)(_mark)
+        self._marks = _mark if guarded else lately(LOOK)(_mark)
         self._keys = keys_of(settings)
         self._mark: _Mark | None = None  # the settings may be older than the file is by now
 

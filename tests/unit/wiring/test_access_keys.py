@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from trainyard.wiring import access_keys
 from trainyard.wiring.access_keys import AccessKeys
 from trainyard.wiring.settings import Settings, load
 
@@ -27,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_key_counts_from_the_moment_it_is_written_to_the_moment_it_is_taken_away(path: Path) -> None:
-    keys = AccessKeys(path, load(path), guarded=True, look=0.0)
+    keys = AccessKeys(path, load(path), guarded=True)
     assert (keys("AKIAANNA") is None, keys("AKIABERT") is None) == (False, True)
     written(path, ANNA + BERT)
     bert = keys("AKIABERT")
@@ -45,7 +46,7 @@ def test_what_was_written_between_reading_the_settings_and_now_counts(path: Path
 def test_a_file_that_cannot_be_used_leaves_the_keys_and_is_told_without_a_secret(
     path: Path, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    keys = AccessKeys(path, load(path), guarded=True, look=0.0)
+    keys = AccessKeys(path, load(path), guarded=True)
     assert keys("AKIAANNA") is not None
     if fault == "gone":
         path.unlink()
@@ -63,8 +64,9 @@ def test_a_file_that_cannot_be_used_leaves_the_keys_and_is_told_without_a_secret
     assert keys("AKIABERT") is not None
 
 
-def test_on_loopback_the_file_may_be_read_by_others(path: Path) -> None:
-    keys = AccessKeys(path, load(path), guarded=False, look=0.0)
+def test_on_loopback_the_file_may_be_read_by_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_keys, "LOOK", 0.0)
+    keys = AccessKeys(path, load(path), guarded=False)
     written(path, BERT, 0o644)
     assert keys("AKIABERT") is not None
     os.utime(path, ns=(1, 1))
