@@ -323,15 +323,17 @@ def _given(request: RawRequest) -> Mapping[str, Sequence[bytes]]:
 
 def _check_headers(given: Mapping[str, Sequence[bytes]], claim: Claim) -> None:
     """The host, and all headers with a meaning of AWS's, must be signed, or they could be changed on the way."""
-    bound = {"host"} | {name for name in given if name.startswith("x-amz-")}
-    unsigned = sorted(bound - set(claim.signed_headers))
+    signed = frozenset(claim.signed_headers)
+    unsigned = [name for name in ("host", *given) if name not in signed and (name == "host" or name[:6] == "x-amz-")]
     if unsigned:
+        names = ", ".join(sorted(set(unsigned)))
         raise SignatureRefused(
-            Fault.HEADERS, f"There were headers present in the request which were not signed: {', '.join(unsigned)}"
+            Fault.HEADERS, f"There were headers present in the request which were not signed: {names}"
         )
-    absent = sorted(set(claim.signed_headers) - given.keys())
+    absent = [name for name in signed if name not in given]
     if absent:
-        raise SignatureRefused(Fault.HEADERS, f"Signed headers are missing from the request: {', '.join(absent)}")
+        names = ", ".join(sorted(set(absent)))
+        raise SignatureRefused(Fault.HEADERS, f"Signed headers are missing from the request: {names}")
 
 
 def _payload(claim: Claim, body_hash: str | None) -> str:
