@@ -27,7 +27,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from common import DISK, head, row, scratch, wire
-from trainyard.kit.garbage import collected_rarely
+from trainyard.kit.garbage import collected_at_rest
 from trainyard.wiring.aws import aws_serving
 from trainyard.wiring.listeners import AwsListener
 from trainyard.wiring.session import open_session
@@ -109,7 +109,7 @@ def _process(argv: list[str]) -> Iterator[subprocess.Popen[str]]:
 
 async def lead(home: str) -> None:
     """Lead, and answer nobody."""
-    async with open_session(home, lead=True) as session:
+    async with collected_at_rest(), open_session(home, lead=True) as session:
         session.engine.placing = False
         while not session.leadership.held:
             await asyncio.sleep(0.01)
@@ -119,7 +119,11 @@ async def lead(home: str) -> None:
 
 async def serve(home: str) -> None:
     """As `trainyard serve`, which leads; with placement paused, for jobs that run take processor time of their own."""
-    async with open_session(home, lead=True) as session, aws_serving(session, AwsListener(port=0)) as url:
+    async with (
+        collected_at_rest(),
+        open_session(home, lead=True) as session,
+        aws_serving(session, AwsListener(port=0)) as url,
+    ):
         session.engine.placing = False
         print(url, flush=True)
         await asyncio.Event().wait()
@@ -202,7 +206,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] in (["--serve"], ["--lead"]):
-        with collected_rarely():
-            asyncio.run((serve if sys.argv[1] == "--serve" else lead)(sys.argv[2]))
+        asyncio.run((serve if sys.argv[1] == "--serve" else lead)(sys.argv[2]))
     else:
         main()

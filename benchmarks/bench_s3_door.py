@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from common import head, row, scratch
-from trainyard.kit.garbage import collected_rarely
+from trainyard.kit.garbage import collected_at_rest
 
 SMALL = 4096
 SECONDS = int(os.environ.get("BENCH_SECONDS", "5"))  # of each flood of small requests
@@ -55,11 +55,14 @@ def serve(home: str, port: str) -> None:
     from trainyard.wiring.session import open_session
 
     async def answer() -> None:
-        async with open_session(home) as session, aws_serving(session, AwsListener(port=int(port))):
+        async with (
+            collected_at_rest(),
+            open_session(home) as session,
+            aws_serving(session, AwsListener(port=int(port))),
+        ):
             await asyncio.Event().wait()
 
-    with collected_rarely():
-        asyncio.run(answer())
+    asyncio.run(answer())
 
 
 @contextmanager

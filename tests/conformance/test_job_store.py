@@ -20,7 +20,7 @@ from trainyard.model.ledger import JobEvent
 from trainyard.model.observation import StopCause, Unobserved
 from trainyard.model.record import Metric, StopRequest
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
-from trainyard.ports.store import JobStore, Ledger
+from trainyard.ports.store import JobStore, Ledger, Stamp
 from trainyard.stores.memory.ledger import MemoryLedger
 from trainyard.stores.memory.shelf import Shelf
 from trainyard.stores.memory.store import MemoryJobStore
@@ -257,9 +257,20 @@ async def test_records_are_read_by_their_keys_as_far_as_there_are_any(store: Job
 async def test_unfinished_jobs_are_told_by_key_uid_and_version(store: JobStore, other: JobStore) -> None:
     first = await store.create(a_record("running"))
     await store.create(replace(finished(a_record("done")), released=True, final_metrics=()))
-    assert await other.unfinished() == [(first.key, first.uid, 1)]
+    assert await stamps(other) == [(first.key, first.uid, 1)]
     await store.put(replace(first, attempt=1), expect=1)
-    assert await other.unfinished() == [(first.key, first.uid, 2)]
+    assert await stamps(other) == [(first.key, first.uid, 2)]
+
+
+async def test_many_unfinished_jobs_are_told_once_each(store: JobStore, other: JobStore) -> None:
+    assert await stamps(other) == []
+    made = await asyncio.gather(*(store.create(a_record(f"j{number}", float(number))) for number in range(1100)))
+    told = await stamps(other)
+    assert sorted(stamp.uid for stamp in told) == sorted(record.uid for record in made)
+
+
+async def stamps(store: JobStore) -> list[Stamp]:
+    return [stamp async for piece in store.unfinished() for stamp in piece]
 
 
 async def test_news_are_what_happened_so_far(store: JobStore, other: JobStore) -> None:

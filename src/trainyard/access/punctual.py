@@ -51,15 +51,11 @@ class PunctualProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header is whole; those behind a body are left."""
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """A request's head is whole."""
         self._in_head, self._barren = False, 0
         super().on_headers_complete()
+        self.headers = []  # what comes behind a body is none of the request's
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body."""

@@ -253,6 +253,7 @@ def _query_parts(request: RawRequest) -> dict[str, str]:
     return found if {"Algorithm", "Signature", "Credential"} & found.keys() else {}
 
 
+@lru_cache(maxsize=64)
 def _scope(credential: str) -> CredentialScope:
     parts = credential.rsplit("/", 4)
     if len(parts) != 5 or not all(parts) or not re.fullmatch(r"[0-9]{8}", parts[1]):
@@ -322,15 +323,17 @@ def _given(request: RawRequest) -> Mapping[str, Sequence[bytes]]:
 
 def _check_headers(given: Mapping[str, Sequence[bytes]], claim: Claim) -> None:
     """The host, and all headers with a meaning of AWS's, must be signed, or they could be changed on the way."""
-    bound = {"host"} | {name for name in given if name.startswith("x-amz-")}
-    unsigned = sorted(bound - set(claim.signed_headers))
+    signed = frozenset(claim.signed_headers)
+    unsigned = [name for name in ("host", *given) if name not in signed and (name == "host" or name[:6] == "x-amz-")]
     if unsigned:
+        names = ", ".join(sorted(set(unsigned)))
         raise SignatureRefused(
-            Fault.HEADERS, f"There were headers present in the request which were not signed: {', '.join(unsigned)}"
+            Fault.HEADERS, f"There were headers present in the request which were not signed: {names}"
         )
-    absent = sorted(set(claim.signed_headers) - given.keys())
+    absent = [name for name in signed if name not in given]
     if absent:
-        raise SignatureRefused(Fault.HEADERS, f"Signed headers are missing from the request: {', '.join(absent)}")
+        names = ", ".join(sorted(set(absent)))
+        raise SignatureRefused(Fault.HEADERS, f"Signed headers are missing from the request: {names}")
 
 
 def _payload(claim: Claim, body_hash: str | None) -> str:
@@ -363,7 +366,8 @@ def _canonical_requests(
 
 
 def _canonical_paths(path: bytes, service: str) -> list[bytes]:
-    path = path or b"/"
+    if path in (b"", b"/"):
+        return [b"/"]
     plain = unquote_to_bytes(path)
     if service == "s3":  # every byte of a key counts: nothing is folded, nothing is escaped twice
         return list(dict.fromkeys((path, _escaped(plain, "/"))))
@@ -384,6 +388,8 @@ def _folded(path: bytes) -> bytes:
 
 
 def _canonical_queries(query: bytes) -> list[bytes]:
+    if not query:
+        return [b""]
     pairs = [(name, value) for name, value in _pairs(query) if _decoded(name) != "X-Amz-Signature"]
     as_sent = _joined(pairs)
     spaced = ((name.replace(b"+", b" "), value.replace(b"+", b" ")) for name, value in pairs)

@@ -21,7 +21,7 @@ I = TypeVar("I")  # noqa: E741 - an item
 Migrations = list[list[str]]  # the statements of each step, in order; a file has taken as many as its user_version
 
 _WRITERS_CACHE = 16 * 1024  # KiB; whoever writes to several indexes of a large table meets its pages again and again
-_CHECKPOINT = 4000  # pages of the log after which they go into the file: the longer, the more of them are the same
+_LONGEST_LOG = 16_000  # pages of the log after which a commit takes them into the file, should nobody else have done so
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's transaction
 
 
@@ -89,7 +89,7 @@ class Database:
     def _for_writing(self) -> sqlite3.Connection:
         connection = self._connect()
         connection.execute(f"PRAGMA cache_size = -{_WRITERS_CACHE}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG}")
         return connection
 
     def _connect(self, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:

@@ -14,12 +14,14 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVar
 
+from trainyard.database.checkpoints import Checkpoints
 from trainyard.model.errors import TrainyardError
 
 T = TypeVar("T")
@@ -29,6 +31,8 @@ Joint = Callable[[sqlite3.Connection, Sequence[Any]], Sequence[Any]]
 """Writes for several callers: an answer for each item in order, or the error that it is refused with."""
 
 LARGEST_GROUP = 256  # writes per transaction; more only adds latency
+CROWD = 8  # writes of the last transaction after which as many are expected, and
+GATHER = 0.001  # seconds waited once for those that are not there yet: each transaction costs as much as many writes
 
 
 class _Asked(NamedTuple):
@@ -57,7 +61,9 @@ class Writer:
         self, connect: Callable[[], sqlite3.Connection], explained: Callable[[sqlite3.Error], TrainyardError]
     ) -> None:
         self._connect, self._explained = connect, explained
+        self._checkpoints = Checkpoints(connect)
         self._closed = False
+        self._last = 0  # writes of the last transaction
         self._inbox: deque[_Asked] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._ringing: set[asyncio.AbstractEventLoop] = set()
@@ -92,6 +98,7 @@ class Writer:
         self._closed = True
         self._bell.put(None)
         self._thread.join()
+        self._checkpoints.close()
 
     def _ring(self, loop: asyncio.AbstractEventLoop) -> None:
         self._ringing.discard(loop)
@@ -106,10 +113,14 @@ class Writer:
                 is_last = self._closed  # read first: all that was asked before is in the inbox now
                 while group := self._next_group():
                     _answer(group, self._committed(connection, group))
+                    self._checkpoints.committed(connection)
         finally:
             connection.close()
 
     def _next_group(self) -> list[_Asked]:
+        if self._last > CROWD and 0 < len(self._inbox) < self._last and not self._closed:
+            time.sleep(GATHER)
+        self._last = min(LARGEST_GROUP, len(self._inbox)) or self._last
         return [self._inbox.popleft() for _ in range(min(LARGEST_GROUP, len(self._inbox)))]
 
     def _committed(self, connection: sqlite3.Connection, group: list[_Asked]) -> list[Any]:

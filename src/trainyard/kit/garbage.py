@@ -1,25 +1,48 @@
-"""How often Python looks for garbage that refers to itself: rarely, where a process answers many and holds much.
+"""When Python looks for garbage that refers to itself, in a process that answers many and holds much: while it rests.
 
 Most garbage goes as soon as nothing refers to it. The collector that finds the rest looks at every object that is new,
-and now and then at all there are: with ten thousand jobs in memory that is a tenth of a second in which nobody is
-answered, and by Python's own measure a quarter of all time while jobs are created.
+and at those that it has seen before once ten thousand jobs are in memory for a tenth of a second, in which nobody is
+answered. So only new objects are looked at, few at a time, and all there are once nothing much has been made for a
+while: what refers to itself and outlives the one look waits for the other.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
-_YOUNG, _MIDDLE, _OLD = 20_000, 10, 100  # new objects for a look at them; such looks, twice, for one further back
+REST = 20.0  # seconds without a look at new objects
+WORTH, MOST = 10, 2_000  # looks at new objects after which all are looked at: in a rest, and in any case
+_NEW, _NEVER = 5_000, 1_000_000_000  # new objects for a look at them; such looks for one further back
 
 
-@contextmanager
-def collected_rarely() -> Iterator[None]:
+@asynccontextmanager
+async def collected_at_rest(rest: float = REST) -> AsyncIterator[None]:
     """As long as the block lasts."""
     before = gc.get_threshold()
-    gc.set_threshold(_YOUNG, _MIDDLE, _OLD)
+    gc.set_threshold(_NEW, _NEVER)
+    collecting = asyncio.create_task(_collect_at_rest(rest))
     try:
         yield
     finally:
+        collecting.cancel()
+        with suppress(asyncio.CancelledError):
+            await collecting
         gc.set_threshold(*before)
+
+
+async def _collect_at_rest(rest: float) -> None:
+    looks = _looks()
+    while True:
+        await asyncio.sleep(rest)
+        before, looks = looks, _looks()
+        if looks >= (WORTH if looks == before else MOST):
+            gc.collect()
+            looks = _looks()
+
+
+def _looks() -> int:
+    """How often new objects were looked at since all were."""
+    return gc.get_count()[1]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainyard.kit.clock import SystemClock
+from trainyard.kit.lately import Lately
 from trainyard.model import uris
 from trainyard.model.buckets import Tenant
 from trainyard.model.errors import ObjectRefused, ValidationRefused
@@ -45,6 +46,7 @@ class Buckets:
         self._routes, self._default, self._tenant = routes, default, tenant
         self._stores: dict[str, ObjectStore] = {}
         self._admitted: set[str] = set()
+        self._nobodys: Lately[str, bool] = Lately(_STILL_NOBODYS)
         self._embedded: dict[str, EmbeddedStore] = {} if embedded is None else embedded
 
     def close(self) -> None:
@@ -103,12 +105,14 @@ class Buckets:
         """
         bucket = uri.removeprefix("s3://").partition("/")[0]
         root = self._routes.get(bucket, self._default).embedded
-        if not uri.startswith("s3://") or root is None or bucket in self._admitted:
+        if not uri.startswith("s3://") or root is None or bucket in self._admitted or self._nobodys.get(bucket):
             return
         if await EmbeddedBucket(self.embedded(root), bucket, self._tenant).admit():
             if len(self._admitted) >= _MOST_ADMITTED:
                 self._admitted.clear()
             self._admitted.add(bucket)
+        else:
+            self._nobodys.keep(bucket, answer=True)
 
     async def admits(self, bucket: str, tenant: Tenant, *, has_keys: bool) -> bool:
         """Whether a bucket may be written to for a tenant, with keys or without. One that is not there is made."""
@@ -196,6 +200,7 @@ class Buckets:
 
 
 _MOST_ADMITTED = 1000  # buckets that are remembered as the tenant's own
+_STILL_NOBODYS = 0.5  # seconds: a job that writes to a bucket which is another's by then is refused when it writes
 _FILES = FolderStore(Path("/"), "file:///", create=True)
 
 

@@ -63,8 +63,11 @@ class JobStore(Protocol):
         """Those of these records that there are, in no order."""
         ...
 
-    async def unfinished(self) -> Sequence[Stamp]:
-        """Which jobs something is still to be done for: far cheaper than their records."""
+    def unfinished(self) -> AsyncIterator[Sequence[Stamp]]:
+        """Which jobs something is still to be done for, in pieces, none of them empty: far cheaper than their records.
+
+        What becomes unfinished meanwhile may be told or not.
+        """
         ...
 
     async def revision(self) -> int:

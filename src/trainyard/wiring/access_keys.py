@@ -8,30 +8,35 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from trainyard.access.keys import Key
+from trainyard.kit.lately import lately
 from trainyard.model.errors import TrainyardError
 from trainyard.wiring.settings import Settings, load
 
+LOOK = 0.1  # seconds between looks at a file that guards nothing: each of them lets another thread have Python
 _LOG = logging.getLogger(__name__)
 _Mark = tuple[int, int, int, int]
+_GONE: _Mark = (0, 0, 0, 0)  # where there is no file
 
 
 class AccessKeys:
     """access.keys.KeyOf over the file. A file that cannot be used leaves the keys as they were, and the log says so.
 
-    guarded: a file that others may read is one that cannot be used.
+    guarded: its keys alone are let in, and a file that others may read is one that cannot be used. Where all keys are
+             let in, those that were written or taken away count after a moment.
     """
 
     def __init__(self, path: Path, settings: Settings, *, guarded: bool) -> None:
         self._path, self._guarded = path, guarded
+        self._marks = _mark if guarded else lately(LOOK)(_mark)
         self._keys = keys_of(settings)
         self._mark: _Mark | None = None  # the settings may be older than the file is by now
 
     def __call__(self, name: str) -> Key | None:
         """The key of that name."""
-        mark = _mark(self._path)
+        mark = self._marks(self._path)
         if mark != self._mark:
             self._mark = mark
-            self._reload(is_there=mark is not None)
+            self._reload(is_there=mark != _GONE)
         return self._keys.get(name)
 
     def _reload(self, *, is_there: bool) -> None:
@@ -68,10 +73,10 @@ def are_secret(path: Path) -> bool:
     return not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
-def _mark(path: Path) -> _Mark | None:
-    """What changes when the file does; None where there is none."""
+def _mark(path: Path) -> _Mark:
+    """What changes when the file does."""
     try:
         found = path.stat()
     except OSError:
-        return None
+        return _GONE
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode

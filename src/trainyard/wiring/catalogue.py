@@ -88,6 +88,7 @@ class ImageName:
     tag: str | None
 
     @classmethod
+    @lru_cache(maxsize=64)
     def parse(cls, image: str) -> ImageName:
         """Split `registry/repository:tag@digest`; a registry has a dot, a colon, or is localhost."""
         name = image.partition("@")[0]

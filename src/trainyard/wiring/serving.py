@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from urllib.parse import urlsplit
 
-from trainyard.kit.garbage import collected_rarely
+from trainyard.kit.garbage import collected_at_rest
 from trainyard.model.errors import TrainyardError, Unsupported
 from trainyard.wiring.home import Home
 from trainyard.wiring.listeners import AwsListener, KubeListener
@@ -41,7 +41,7 @@ async def serve(
     """
     if importlib.util.find_spec("uvicorn") is None:
         raise Unsupported("`serve` needs its extra: pip install 'trainyard[serve]'.")
-    with _only_server(session.home), collected_rarely():
+    with _only_server(session.home):
         from trainyard.doors.control.jobs import jobs_app
         from trainyard.wiring.aws import aws_serving
         from trainyard.wiring.kube import kube_serving
@@ -49,6 +49,7 @@ async def serve(
         from trainyard.wiring.webhook import telling_beside
 
         async with (
+            collected_at_rest(),
             _answering(session, stopping, drain_timeout),
             kube_serving(session.home, kube, partial(jobs_app, session.service_of, stopping)) as url,
             aws_serving(session, aws) as aws_url,
@@ -77,7 +78,7 @@ async def _answering(session: Session, stopping: asyncio.Event, drain_timeout: f
             records = session.engine.known() if leading else await session.engine.unfinished()
             latest = Vitals(
                 pass_age=max(0.0, session.engine.pass_age()),
-                jobs=dict(Counter(str(record.status) for record in records)),
+                jobs={str(status): count for status, count in Counter(record.status for record in records).items()},
                 waiting=sum(record.waiting is not None for record in records),
                 leading=leading,
             )

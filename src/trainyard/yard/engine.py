@@ -31,6 +31,7 @@ from trainyard.yard.unfinished import AT_ONCE, Unfinished
 ROUND = 1.0  # seconds between looks at every unfinished job that may have moved
 COMPARING = 0.01  # of the time
 FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens and nobody hints
+CROWD = 4  # jobs that moved at once: where so many do, the next are heard of together, a pause later
 TOLD_AT_ONCE = 64  # reasons written together: each waits for the disk
 WORKERS = 32  # passes at once: each waits for the store
 LAUNCHES = 16  # at once: each waits for the disk
@@ -104,7 +105,9 @@ class Engine:
 
     async def has_unfinished(self) -> bool:
         """Whether there is any."""
-        return bool(await self._yard.jobs.unfinished())
+        async for _ in self._yard.jobs.unfinished():
+            return True
+        return False
 
     async def look_once(self) -> None:
         """One pass over every unfinished job, for a reader that nobody leads for. Launches nothing."""
@@ -125,8 +128,9 @@ class Engine:
         if not self._unfinished.is_whole or self._yard.clock.boottime() >= self._compared_again:
             await self._compare()
         records = await self._to_look_at()
-        self._met.intersection_update(self._unfinished.keys())
-        self._rests.forget_all_but(self._unfinished.keys())
+        unfinished = self._unfinished.keys()
+        self._met = {key for key in self._met if key in unfinished}
+        self._rests.forget_all_but(unfinished)
         for record in await self._rests.disturbed(records):
             self.wake(record.key)
 
@@ -140,7 +144,7 @@ class Engine:
     async def _to_look_at(self) -> Sequence[JobRecord]:
         """Those that do more than wait; of many in pieces, so that whoever asks meanwhile is answered."""
         now, found = self._yard.clock.now(), list[JobRecord]()
-        records = self._unfinished.records()
+        records = self._unfinished.restless()
         for first in range(0, len(records), AT_ONCE):
             found += [one for one in records[first : first + AT_ONCE] if not decide.only_waits(one, now)]
             await asyncio.sleep(0)
@@ -156,6 +160,8 @@ class Engine:
                 moved = {JobKey(change.account, change.region, change.name) for change in news}
                 self._wake_all(await self._unfinished.hear(moved))
                 self._schedule_wanted.set()
+                if len(news) > CROWD:
+                    await asyncio.sleep(FEED_PAUSE)
             else:
                 await set_within(self._news_expected, FEED_PAUSE)
 

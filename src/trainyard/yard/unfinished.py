@@ -7,8 +7,10 @@ compare-and-swap, so that a record that moved on meanwhile is left alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, KeysView, Sequence
 
+from trainyard.lifecycle import decide
 from trainyard.model.keys import JobKey
 from trainyard.model.record import JobRecord
 from trainyard.ports.store import JobStore
@@ -22,12 +24,17 @@ class Unfinished:
     def __init__(self, jobs: JobStore) -> None:
         self._jobs = jobs
         self._records: dict[JobKey, JobRecord] = {}
+        self._restless: dict[JobKey, JobRecord] = {}
         self._keys: dict[str, JobKey] = {}
         self.is_whole = False
 
     def records(self) -> Sequence[JobRecord]:
         """All of them, in no order."""
         return list(self._records.values())
+
+    def restless(self) -> Sequence[JobRecord]:
+        """Those that do, or some day will do, more than wait for their first place, in no order."""
+        return list(self._restless.values())
 
     def keys(self) -> KeysView[JobKey]:
         """Their keys."""
@@ -40,12 +47,14 @@ class Unfinished:
     async def compare(self) -> None:
         """Look at the version of every unfinished job and read those that are not known as they are."""
         before = dict(self._records)
-        stamps = await self._jobs.unfinished()
-        for key in before.keys() - {stamp.key for stamp in stamps}:
-            self._forget(key, before[key])
-        news = [stamp.key for stamp in stamps if not _is_known(before.get(stamp.key), stamp.uid, stamp.version)]
-        for first in range(0, len(news), AT_ONCE):
-            await self.hear(news[first : first + AT_ONCE])
+        async for stamps in self._jobs.unfinished():
+            news = [
+                stamp.key for stamp in stamps if not _is_known(before.pop(stamp.key, None), stamp.uid, stamp.version)
+            ]
+            for first in range(0, len(news), AT_ONCE):
+                await self.hear(news[first : first + AT_ONCE])
+        for key, gone in before.items():
+            self._forget(key, gone)
         self.is_whole = True
 
     async def hear(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:
@@ -72,10 +81,13 @@ class Unfinished:
         if record.is_unfinished:
             self._records[record.key] = record
             self._keys[record.uid] = record.key
+            if not decide.only_waits(record, math.inf):
+                self._restless[record.key] = record
 
     def _forget(self, key: JobKey, known: JobRecord | None) -> None:
         if known is not None and self._records.get(key) is known:
             del self._records[key]
+            self._restless.pop(key, None)
             del self._keys[known.uid]
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from tests.fakes.records import a_record
 
-from trainyard.database.file import migrations_of
+from trainyard.database import checkpoints, file, writer
+from trainyard.database.file import connect, migrations_of
 from trainyard.model.errors import ResourceInUse, StoreTooNew, TrainyardError
 from trainyard.model.ledger import JobEvent
 from trainyard.model.record import JobRecord
@@ -224,3 +225,62 @@ async def test_a_glance_sees_what_another_wrote_just_now(path: Path) -> None:
         assert await mine.get(record.key) == moved
         await other.delete(record.key, expect=moved.version)
         assert await mine.get(record.key) is None
+
+
+async def test_what_is_asked_for_by_its_keys_is_not_looked_for_among_all(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def traced(path: Path, *, newest: int, timeout: float = 0.0) -> sqlite3.Connection:
+        connection = connect(path, newest=newest, timeout=timeout)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr(file, "connect", traced)
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        made = [await store.create(a_record(f"j{number}")) for number in range(3)]
+        asked.clear()
+        assert len(await store.some([record.key for record in made])) == 3
+        assert [piece async for piece in store.unfinished()]
+        looks = [statement for statement in asked if statement.startswith("SELECT")]
+        plans = await database.read(lambda one: [_plan(one, statement) for statement in looks])
+    assert len(plans) == 3
+    assert not [step for plan in plans for step in plan if step.startswith("SCAN jobs")]
+
+
+def _plan(connection: sqlite3.Connection, statement: str) -> list[str]:
+    return [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+
+async def test_under_writing_that_never_rests_the_log_begins_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "COMMITS", 4)
+    monkeypatch.setattr(file, "_LONGEST_LOG", 1_000_000_000)
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        await store.create(a_record("first"))
+        first, number = _log_number(path), 0
+        async with asyncio.timeout(60):
+            while _log_number(path) == first:
+                number += 1
+                await store.create(a_record(f"j{number}"))
+        assert len(await store.records()) == number + 1
+
+
+def _log_number(path: Path) -> bytes:
+    """Counts how often the write-ahead log began anew (https://sqlite.org/fileformat2.html, the WAL header)."""
+    return path.with_name(f"{path.name}-wal").read_bytes()[12:16]
+
+
+async def test_after_a_crowd_a_few_wait_once_for_the_others(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(writer.time, "sleep", waits.append)
+    with closing(Database(path)) as database:
+        store = SqliteJobStore(database)
+        await asyncio.gather(*(store.create(a_record(f"j{number}")) for number in range(writer.CROWD + 1)))
+        assert waits == []
+        await store.create(a_record("one"))
+        assert waits == [writer.GATHER]
+        await store.create(a_record("two"))
+        assert waits == [writer.GATHER]

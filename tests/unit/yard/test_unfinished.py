@@ -10,6 +10,7 @@ from tests.fakes.records import a_record, finished
 
 from trainyard.model.keys import JobKey
 from trainyard.model.record import JobRecord
+from trainyard.model.spec import StoppingCondition
 from trainyard.stores.memory.shelf import Shelf
 from trainyard.stores.memory.store import MemoryJobStore
 from trainyard.yard.unfinished import Unfinished
@@ -102,3 +103,17 @@ async def test_an_older_reading_is_not_taken(store: CountingStore) -> None:
     known.take(replace(first, version=2))
     known.take(first)
     assert told(known) == {"job": 2}
+
+
+async def test_who_waits_without_an_end_to_it_rests_until_he_moves(store: CountingStore) -> None:
+    patient, deadline = a_record("patient"), StoppingCondition(max_pending_time_in_seconds=7200)
+    hasty = a_record("hasty")
+    hasty = replace(hasty, spec=hasty.spec.model_copy(update={"stopping_condition": deadline}))
+    known = Unfinished(store)
+    for record in (patient, hasty):
+        known.take(await store.create(record))
+    assert [record.key.name for record in known.restless()] == ["hasty"]
+    known.take(placed := replace(patient, attempt=1, placed=True, version=2))
+    assert placed in known.restless()
+    known.take(replace(done(placed), version=3))
+    assert [record.key.name for record in known.restless()] == ["hasty"]

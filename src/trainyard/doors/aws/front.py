@@ -155,16 +155,14 @@ class Front:
             scope = self.identities.of(None).scope
             return call if scope == call.scope else replace(call, scope=scope)
         identity = self.identities.of(claim.scope, claim.session)
-        key = identity.key
+        key, seed = identity.key, None
         if key is not None:
             body_hash = None if body is None else sha256(body).hexdigest()
             seed = verify(call.request, claim, key.secret, self.now(), body_hash)
-            known = _known(replace(call, seed=seed), key)
-        else:
-            known = call
-            if claim.is_presigned:  # whoever made it, it says itself when it ends
-                check_time(claim, self.now())
-        return replace(known, scope=identity.scope, caller=claim.scope.access_key, claim=claim)
+        elif claim.is_presigned:  # whoever made it, it says itself when it ends
+            check_time(claim, self.now())
+        known = replace(call, scope=identity.scope, caller=claim.scope.access_key, claim=claim, seed=seed)
+        return known if key is None else _known(known, key)
 
     def _let_in_presigned(self, call: Call, presigned: sigv2.Presigned) -> Call:
         identity = self.identities.of(presigned.scope(self.identities.home.region), presigned.session)
@@ -196,6 +194,8 @@ class Front:
 
 def _known(call: Call, key: Key) -> Call:
     """The call, with what its key says of the caller."""
+    if (key.reads_only, key.region, key.session) == (call.reads_only, call.region, call.session):
+        return call
     return replace(call, reads_only=key.reads_only, region=key.region, session=key.session)
 
 

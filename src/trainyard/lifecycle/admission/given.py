@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_MAPPING = (dict, Mapping)  # a dict is told at once, any other mapping slowly
-
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -51,10 +49,9 @@ class Given:
         return isinstance(value, list | tuple | Mapping) and len(value) > 0
 
     def _at(self, names: tuple[str, ...]) -> Any:
-        first, *rest = names
-        value = self.wire.get(first)
-        for name in rest:
-            if not isinstance(value, _MAPPING):
+        value: Any = self.wire
+        for name in names:
+            if value.__class__ is not dict and not isinstance(value, Mapping):  # a dict is told at once, others slowly
                 return None
             value = value.get(name)
         return value

@@ -22,8 +22,10 @@ def host_rules(job: Given, *, local: bool) -> Iterator[Problem]:
     hosts = job.within("ResourceConfig")
     yield from _shape(hosts)
     yield from _counts(hosts)
-    yield from _preferences(job, hosts)
-    yield from _warm_pool(job, hosts)
+    if hosts.has("InstancePreferences"):
+        yield from _preferences(job, hosts)
+    if hosts.has("KeepAlivePeriodInSeconds"):
+        yield from _warm_pool(job, hosts)
     yield from _volumes(hosts, local=local)
     for member in ("SelectedInstanceType", "SelectedInstanceCount"):
         if hosts.has(member):
@@ -58,7 +60,8 @@ def _group_names(hosts: Given) -> Iterator[Problem]:
 def _counts(hosts: Given) -> Iterator[Problem]:
     places: list[tuple[Path, Given]] = [(_ROOT, hosts)]
     for member in ("InstanceGroups", "InstancePreferences"):
-        places += [((*_ROOT, member, index), entry) for index, entry in hosts.each(member)]
+        if hosts.has(member):
+            places += [((*_ROOT, member, index), entry) for index, entry in hosts.each(member)]
     for path, entry in places:
         if entry.number("InstanceCount") == 0:
             message = "Invalid InstanceCount. It must be greater than or equal to 1"

@@ -114,9 +114,9 @@ def missing(path: Path) -> Problem:
 
 def is_local_path(value: str) -> bool:
     """Whether a text names a place on this machine: a `file://` URI, or a path without any scheme."""
-    if not value.strip() or any(ord(letter) < 32 for letter in value[:2048]):
+    if "://" in value and not value.startswith("file://"):
         return False
-    return value.startswith("file://") or "://" not in value
+    return bool(value.strip()) and all(ord(letter) >= 32 for letter in value[:2048])
 
 
 @cache

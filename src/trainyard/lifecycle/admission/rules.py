@@ -31,7 +31,7 @@ def broken_rules(wire: Mapping[str, Any], *, local: bool) -> list[Problem]:
     for members, rule in _RULES:
         if not members.isdisjoint(wire):
             found += rule(job)
-    if local:
+    if local and "InputDataConfig" in wire:
         found += channel_places(job)
     found += host_rules(job, local=local)
     return found

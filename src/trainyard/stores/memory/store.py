@@ -77,13 +77,11 @@ class MemoryJobStore:
         """Those of these records that there are."""
         return [self._shelf.records[key] for key in keys if key in self._shelf.records]
 
-    async def unfinished(self) -> Sequence[Stamp]:
+    async def unfinished(self) -> AsyncIterator[Sequence[Stamp]]:
         """Which jobs something is still to be done for."""
-        return [
-            Stamp(record.key, record.uid, record.version)
-            for record in self._shelf.records.values()
-            if record.is_unfinished
-        ]
+        found = [record for record in self._shelf.records.values() if record.is_unfinished]
+        if found:
+            yield [Stamp(record.key, record.uid, record.version) for record in found]
 
     async def revision(self) -> int:
         """The newest change's revision."""

@@ -20,7 +20,7 @@ from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 def encode(record: JobRecord) -> str:
     """The record as compact JSON; the spec in the API's own spelling."""
     plain = {name: getattr(record, name) for name in _MEMBERS}
-    plain["spec"] = record.spec.wire
+    plain |= {"spec": record.spec.wire, "status": record.status.value, "secondary": record.secondary.value}
     try:
         return to_json(plain, inf_nan_mode="constants").decode()
     except PydanticSerializationError:  # half a surrogate pair is no UTF-8; escaped it is kept, as all else here
@@ -45,27 +45,26 @@ _KEPT = 1024 * 1024  # characters of records' texts; what they decode to is seve
 
 
 class Records:
-    """Texts of records, and what they mean: a text that was decoded or written lately is not decoded again.
+    """What was written or decoded lately, so that it is not decoded again.
 
-    It is known by itself, whole, so that nothing that is kept can be out of date.
+    A job's uid and its record's version stand for one text for ever, so that nothing that is kept can be out of date.
     """
 
     def __init__(self) -> None:
         self._known: Recent[tuple[str, int], JobRecord] = Recent(_KEPT)
 
-    def encode(self, record: JobRecord) -> str:
-        """As `encode`."""
-        text = encode(record)
-        self._known.keep((text, record.version), record, len(text))
-        return text
+    def get(self, uid: str, version: int) -> JobRecord | None:
+        """The record, if it is still here."""
+        return self._known.get((uid, version))
 
-    def decode(self, text: str, version: int) -> JobRecord:
-        """As `decode`."""
-        record = self._known.get((text, version))
-        if record is None:
-            record = decode(text, version)
-            self._known.keep((text, version), record, len(text))
+    def keep(self, record: JobRecord, text: str) -> JobRecord:
+        """Take in a record that is in the store, with its text there."""
+        self._known.keep((record.uid, record.version), record, len(text))
         return record
+
+    def decode(self, uid: str, version: int, text: str) -> JobRecord:
+        """As `decode`."""
+        return self.get(uid, version) or self.keep(decode(text, version), text)
 
 
 def decode(text: str, version: int) -> JobRecord:

@@ -6,7 +6,8 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from trainyard.lifecycle.describing import instance_of
 from trainyard.lifecycle.paging import Order, Place
@@ -18,7 +19,7 @@ from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.record import JobRecord
 from trainyard.ports.store import Stamp
 from trainyard.stores.sqlite import listing
-from trainyard.stores.sqlite.codec import Records
+from trainyard.stores.sqlite.codec import Records, encode
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import append_events
 from trainyard.stores.sqlite.rows import fetch, insert
@@ -34,24 +35,25 @@ class SqliteJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._texts = Records()
+        self._records = Records()
 
     async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Store a new record with version 1."""
         first = record if record.version == 1 else replace(record, version=1)
-        new = _New(first.key, first.uid, _row(first, self._texts.encode(first)), events)
-        await self._database.write_jointly(_create, new)
-        return first
+        text = encode(first)
+        await self._database.write_jointly(_create, _New(first.key, first.uid, _row(first, text), events))
+        return self._records.keep(first, text)
 
     async def get(self, key: JobKey) -> JobRecord | None:
         """The record, or None."""
         row = await self._database.glance(lambda connection: _row_of(connection, key))
-        return None if row is None else self._texts.decode(*row)
+        return None if row is None else self._records.decode(*row)
 
     async def put(self, record: JobRecord, *, expect: int, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Replace the record if it is still the one that was read."""
         written = replace(record, version=expect + 1)
-        row = {**_row(written, self._texts.encode(written)), "expect": expect}
+        text = encode(written)
+        row = {**_row(written, text), "expect": expect}
 
         def work(connection: sqlite3.Connection) -> None:
             if connection.execute(_UPDATE, row).rowcount == 0:
@@ -60,7 +62,7 @@ class SqliteJobStore:
             _note(connection, [record.key])
 
         await self._database.write(work)
-        return written
+        return self._records.keep(written, text)
 
     async def delete(self, key: JobKey, *, expect: int) -> None:
         """Remove a record and its ledger."""
@@ -92,34 +94,39 @@ class SqliteJobStore:
             conditions.append("account = ? AND region = ?")
             values = (scope.account, scope.region)
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        sql = f"SELECT record, version FROM jobs {where} ORDER BY created_at"  # noqa: S608 - our own words only
+        sql = f"SELECT {_RECORD} FROM jobs {where} ORDER BY created_at"  # noqa: S608 - our own words only
         return await self._database.read(
-            lambda connection: [self._texts.decode(*row) for row in connection.execute(sql, values)]
+            lambda connection: [self._records.decode(*row) for row in connection.execute(sql, values)]
         )
 
     async def walk(self, scope: Scope, order: Order, *, after: Place | None, limit: int) -> Sequence[JobRecord]:
         """The next records of an order."""
-        sql, values = listing.ordered("record, version", scope, order, after)
+        sql, values = listing.ordered(_RECORD, scope, order, after)
         return await self._database.read(
-            lambda connection: [self._texts.decode(*row) for row in connection.execute(sql, (*values, limit))]
+            lambda connection: [self._records.decode(*row) for row in connection.execute(sql, (*values, limit))]
         )
 
     async def some(self, keys: Collection[JobKey]) -> Sequence[JobRecord]:
         """Those of these records that there are."""
-        return await self._database.read(
-            lambda connection: [self._texts.decode(*row) for row in _some(connection, list(keys))]
-        )
+        return await self._database.read(lambda connection: self._some(connection, tuple(keys)))
 
-    async def unfinished(self) -> Sequence[Stamp]:
-        """Which jobs something is still to be done for."""
-        return await self._database.read(
-            lambda connection: [
-                Stamp(JobKey(account, region, name), uid, version)
-                for account, region, name, uid, version in fetch(
-                    connection, "account, region, name, uid, version", "FROM jobs WHERE unfinished = 1"
-                )
-            ]
-        )
+    def _some(self, connection: sqlite3.Connection, keys: Sequence[JobKey]) -> Sequence[JobRecord]:
+        """Those that are not known as they are now are read whole."""
+        found, unknown = [], []
+        for *key, uid, version in _by_keys(connection, "account, region, name, uid, version", keys):
+            known = self._records.get(uid, version)
+            if known is None:
+                unknown.append(JobKey(*key))
+            else:
+                found.append(known)
+        return found + [self._records.decode(*row) for row in _by_keys(connection, _RECORD, unknown)]
+
+    async def unfinished(self) -> AsyncIterator[Sequence[Stamp]]:
+        """Which jobs something is still to be done for. While a piece is taken apart no other thread has Python."""
+        last = 0
+        while rows := await self._database.read(partial(_unfinished, after=last)):
+            last = max(row[0] for row in rows)
+            yield [Stamp(JobKey(*key), uid, version) for _, *key, uid, version in rows]
 
     async def revision(self) -> int:
         """The newest change's revision."""
@@ -161,6 +168,14 @@ _FIELDS = (
     "record",
 )
 _JOBS = f"jobs ({', '.join(_FIELDS)})"
+_RECORD = "uid, version, record"
+_STAMP = "id, account, region, name, uid, version"
+_NEXT_UNFINISHED = f"FROM (SELECT {_STAMP} FROM jobs WHERE unfinished = 1 AND id > ? ORDER BY id LIMIT 500)"  # noqa: S608
+# Not `(account, region, name) IN (VALUES …)`, for which every job there is would be looked at.
+_BY_KEYS = (
+    "FROM (VALUES {}) AS wanted CROSS JOIN jobs "
+    "ON account = wanted.column1 AND region = wanted.column2 AND name = wanted.column3"
+)
 _UPDATE = (
     f"UPDATE jobs SET {', '.join(f'{name} = :{name}' for name in _FIELDS[4:])} "  # noqa: S608 - our own columns
     "WHERE account = :account AND region = :region AND name = :name AND uid = :uid AND version = :expect"
@@ -191,7 +206,7 @@ def _create(connection: sqlite3.Connection, asked: Sequence[_New]) -> Sequence[R
     """Store those whose names are free; of two that want one name the first has it."""
     rows = [tuple(new.row[name] for name in _FIELDS) for new in asked]
     stored: Sequence[_New] = asked
-    if insert(connection, _JOBS, rows, unless="(account, region, name) DO NOTHING") < len(asked):
+    if insert(connection, _JOBS, rows, unless="(account, region, name) DO NOTHING").rows < len(asked):
         there = _uids(connection, [new.uid for new in asked])
         stored = [new for new in asked if new.uid in there]
     append_events(connection, ((new.uid, event) for new in stored for event in new.events))
@@ -210,27 +225,30 @@ def _note(connection: sqlite3.Connection, keys: Sequence[JobKey]) -> None:
     """Add to the feed; of what is too old for any reader some is dropped now and then."""
     if not keys:
         return
-    insert(connection, "changes (account, region, name)", [(key.account, key.region, key.name) for key in keys])
-    (newest,) = connection.execute("SELECT last_insert_rowid()").fetchone()
+    rows = [(key.account, key.region, key.name) for key in keys]
+    newest = insert(connection, "changes (account, region, name)", rows).last
     if newest // _FEED_DROPPED > (newest - len(keys)) // _FEED_DROPPED:
         connection.execute("DELETE FROM changes WHERE revision <= ?", (newest - _FEED_KEPT,))
 
 
-def _row_of(connection: sqlite3.Connection, key: JobKey) -> tuple[str, int] | None:
+def _row_of(connection: sqlite3.Connection, key: JobKey) -> tuple[str, int, str] | None:
     row = connection.execute(
-        "SELECT record, version FROM jobs WHERE account = ? AND region = ? AND name = ?",
+        f"SELECT {_RECORD} FROM jobs WHERE account = ? AND region = ? AND name = ?",  # noqa: S608 - our own words only
         (key.account, key.region, key.name),
     ).fetchone()
     return None if row is None else tuple(row)
 
 
-def _some(connection: sqlite3.Connection, keys: list[JobKey]) -> Iterator[tuple[str, int]]:
+def _by_keys(connection: sqlite3.Connection, columns: str, keys: Sequence[JobKey]) -> Iterator[list[Any]]:
     for first in range(0, len(keys), _NAMES_AT_ONCE):
         part = keys[first : first + _NAMES_AT_ONCE]
-        places = ", ".join(["(?, ?, ?)"] * len(part))
-        rest = f"FROM jobs WHERE (account, region, name) IN (VALUES {places})"
+        rest = _BY_KEYS.format(", ".join(["(?, ?, ?)"] * len(part)))
         values = [value for key in part for value in (key.account, key.region, key.name)]
-        yield from ((text, version) for text, version in fetch(connection, "record, version", rest, values))
+        yield from fetch(connection, columns, rest, values)
+
+
+def _unfinished(connection: sqlite3.Connection, after: int) -> list[list[Any]]:
+    return fetch(connection, _STAMP, _NEXT_UNFINISHED, (after,))
 
 
 def _revision(connection: sqlite3.Connection) -> int:
