@@ -89,7 +89,9 @@ class ContainerHost:
         return not self.is_over([])
 
     def sources(self) -> list[Any]:
-        """What is readable once there is something to do."""
+        """What is readable once there is something to do: nothing, while the engine does not answer."""
+        if self.blind is not None:
+            return []
         source = self._output.source if self._output else None
         return [one for one in (self._process, source) if one is not None]
 
@@ -230,6 +232,7 @@ class ContainerHost:
     def _wait_for_engine(self, reason: str) -> bool:
         """Nothing is known of the program now, and nothing is done to it."""
         self.blind = f"the container engine at {self._engine.path} cannot be asked: {reason}"
+        self.rest = min(LOOK, 2 * self.rest)
         return False
 
     def _signal(self, name: str) -> None:
