@@ -272,9 +272,15 @@ def _duplicates(value: list[Any], keys: Sequence[str] | None, path: str) -> Iter
     for index, item in enumerate(value):
         mine = identity(item, keys) if keys is not None else _json(item)
         if mine in seen:
-            told = _json({key: item[key] for key in keys or () if key in item}) if keys is not None else shown(item)
-            yield Cause(f"{path}[{index}]", "FieldValueDuplicate", f"Duplicate value: {told}")
+            yield Cause(f"{path}[{index}]", "FieldValueDuplicate", f"Duplicate value: {_told(item, keys)}")
         seen.add(mine)
+
+
+def _told(item: Any, keys: Sequence[str] | None) -> str:
+    """What two items have in common: their keys, or all of them where they have none or are no objects at all."""
+    if keys is None or not isinstance(item, Mapping):
+        return shown(item)
+    return _json({key: item[key] for key in keys if key in item})
 
 
 def identity(item: Any, keys: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trainyard.doors.kube.patches import same
@@ -178,6 +178,7 @@ def test_pruning_and_defaulting_come_to_rest(body: dict[str, Any]) -> None:
     assert pruned(whole, SCHEMA) == (whole, [])
 
 
+@example({"metadata": {"name": "n"}, "spec": {"list": [False, False]}}, {})  # a list of objects that holds none
 @given(BODIES, BODIES)
 def test_judging_never_fails_and_an_unchanged_object_has_no_fault(body: dict[str, Any], old: dict[str, Any]) -> None:
     causes = causes_of(body, SCHEMA)
