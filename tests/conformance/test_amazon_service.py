@@ -328,6 +328,21 @@ class Listing:
         return Page(tuple(found), None)
 
 
+async def test_what_moves_between_the_two_lists_of_a_sweep_is_told_once() -> None:
+    listing = Listing()
+
+    async def lists(query: ListQuery) -> Page[JobSummary]:
+        if query.status is not None:
+            listing.put("job", "Completed", 1002.0)
+        return await listing.list(query)
+
+    changes = Changes(Scope(ACCOUNT, REGION), lists, 1_000_000)
+    listing.put("job", "InProgress", 1001.0)
+    assert [one.name for one in await changes.look()] == ["job"]
+    found = [[one.name for one in await changes.look()] for _ in range(2 * SWEEP)]
+    assert [names for names in found if names] == [["job"]]
+
+
 async def test_what_a_late_list_passes_over_is_found_by_the_next_sweep() -> None:
     listing = Listing()
     changes = Changes(Scope(ACCOUNT, REGION), listing.list, 1_000_000)
@@ -338,7 +353,7 @@ async def test_what_a_late_list_passes_over_is_found_by_the_next_sweep() -> None
     listing.put("late", "Completed", 1003.0)
     del listing.lines["gone"]
     listing.hidden = {"late"}
-    assert not any([await changes.look() for _ in range(SWEEP - 2)])
+    assert not any([await changes.look() for _ in range(SWEEP - 1)])
     assert sorted(one.name for one in await changes.look()) == ["gone", "late"]
     assert not any([await changes.look() for _ in range(2 * SWEEP)])
     listing.put("old", "Stopping", 1100.0)

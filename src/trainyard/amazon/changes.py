@@ -31,19 +31,22 @@ class Changes:
         self._scope, self._lister = scope, lister
         self._began = self._reached = since
         self._told: dict[str, JobSummary] = {}
+        self._missed: list[str] = []  # by the last sweep; what only moved between its two lists is news of this look
         self._looks = 0
 
     async def look(self) -> list[Change]:
         """What moved since the last look, oldest first. Raises Transient; then nothing was forgotten."""
         lines = await self._listed(ListQuery(modified_after=max(0.0, self._reached / 1000 - OVERLAP), descending=False))
         moved = self._news(lines)
-        gone: list[str] = []
+        listed = {line.name for line in lines}
+        gone = [name for name in self._missed if name not in listed and name in self._told]
+        missed: list[str] = []
         if (self._looks + 1) % SWEEP == 0:
             status = _SWEPT[self._looks // SWEEP % len(_SWEPT)]
             unfinished = await self._listed(ListQuery(status=status, descending=False))
             moved += self._news(self._known_of(unfinished), before=moved)
-            gone = self._missing_from(unfinished, status, before=moved)
-        self._looks += 1
+            missed = self._missing_from(unfinished, status, before=moved)
+        self._looks, self._missed = self._looks + 1, missed
         changes = [self._tell(line) for line in sorted(moved, key=lambda line: line.modified_at)]
         changes += [self._change(self._told.pop(name).name) for name in gone]
         self._forget(self._reached / 1000 - 2 * OVERLAP)
