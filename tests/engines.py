@@ -185,7 +185,7 @@ def _started(argv: list[str], log: Path, variables: dict[str, str]) -> subproces
     with log.open("ab") as out:
         return subprocess.Popen(
             argv, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env={**os.environ, **variables},
-            start_new_session=True,
+            cwd=log.parent, start_new_session=True,  # where Podman notes that a program ran out of memory
         )  # fmt: skip
 
 
