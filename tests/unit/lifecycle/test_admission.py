@@ -212,6 +212,12 @@ def test_a_request_that_sagemaker_would_take_is_sound_at_a_glance(wire: dict[str
     assert soundness(TrainingJobSpec)(wire)
 
 
+@pytest.mark.parametrize("name", ["Unknown", "TrainingJobName"])
+def test_a_member_that_there_is_not_is_unsound_with_no_value_too(name: str) -> None:
+    good = whole_requests()[0]
+    assert not soundness(TrainingJobSpec)({**good, "ResourceConfig": {**good["ResourceConfig"], name: None}})
+
+
 @given(st.sampled_from(whole_requests()), st.lists(st.integers(0, 20), min_size=1, max_size=5), JSON)
 def test_a_glance_calls_nothing_sound_that_is_not(good: dict[str, Any], way: list[int], value: Any) -> None:
     wire = _changed(good, way, value)

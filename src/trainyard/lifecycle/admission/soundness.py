@@ -29,7 +29,7 @@ def soundness(structure: type[Structure]) -> Sound:
         if value.__class__ is not dict:
             return False
         for name, given in value.items():
-            if given is not None and not (name in sound and sound[name](given)):
+            if name not in sound or not (given is None or sound[name](given)):
                 return False
         return all(value.get(name) is not None for name in required)
 
