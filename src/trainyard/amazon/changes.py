@@ -31,23 +31,17 @@ class Changes:
         self._scope, self._lister = scope, lister
         self._began = self._reached = since
         self._told: dict[str, JobSummary] = {}
-        self._missed: list[str] = []  # by the last sweep; what only moved between its two lists is news of this look
+        self._missed: list[str] = []  # by the last look's sweep
         self._looks = 0
 
     async def look(self) -> list[Change]:
         """What moved since the last look, oldest first. Raises Transient; then nothing was forgotten."""
         lines = await self._listed(ListQuery(modified_after=max(0.0, self._reached / 1000 - OVERLAP), descending=False))
-        moved = self._news(lines)
-        listed = {line.name for line in lines}
+        moved, listed = self._news(lines), {line.name for line in lines}
         gone = [name for name in self._missed if name not in listed and name in self._told]
-        missed: list[str] = []
-        if (self._looks + 1) % SWEEP == 0:
-            status = _SWEPT[self._looks // SWEEP % len(_SWEPT)]
-            unfinished = await self._listed(ListQuery(status=status, descending=False))
-            moved += self._news(self._known_of(unfinished), before=moved)
-            missed = self._missing_from(unfinished, status, before=moved)
+        late, missed = await self._sweep(before=moved) if (self._looks + 1) % SWEEP == 0 else ([], [])
         self._looks, self._missed = self._looks + 1, missed
-        changes = [self._tell(line) for line in sorted(moved, key=lambda line: line.modified_at)]
+        changes = [self._tell(line) for line in sorted((*moved, *late), key=lambda line: line.modified_at)]
         changes += [self._change(self._told.pop(name).name) for name in gone]
         self._forget(self._reached / 1000 - 2 * OVERLAP)
         return changes
@@ -58,6 +52,16 @@ class Changes:
             for change in await self.look():
                 yield change
             await asyncio.sleep(interval)
+
+    async def _sweep(self, before: list[JobSummary]) -> tuple[list[JobSummary], list[str]]:
+        """Unfinished jobs that the lists passed over, and the names that are not among them any more.
+
+        These may have moved between the two lists of this look: the next one knows which are gone.
+        """
+        status = _SWEPT[self._looks // SWEEP % len(_SWEPT)]
+        unfinished = await self._listed(ListQuery(status=status, descending=False))
+        late = self._news(self._known_of(unfinished), before=before)
+        return late, self._missing_from(unfinished, status, before=[*before, *late])
 
     def _news(self, lines: Iterable[JobSummary], before: Iterable[JobSummary] = ()) -> list[JobSummary]:
         already = {line.name for line in before}

@@ -6,7 +6,7 @@ nothing is ever ignored in silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -30,7 +30,7 @@ def verdicts(spec: TrainingJobSpec, place: str) -> list[tuple[str, str, str]]:
 
     Raises KeyError for a place that does not exist.
     """
-    return [(written(path), verdict, remark) for path, verdict, remark in _judged(spec, place, _nodes)]
+    return [(written(path), verdict, remark) for path, verdict, remark in _judged(spec, place)]
 
 
 def refusals(spec: TrainingJobSpec, place: str) -> list[Problem]:
@@ -41,7 +41,7 @@ def refusals(spec: TrainingJobSpec, place: str) -> list[Problem]:
             message=f"{written(path)} is refused on {place}: {remark}",
             code="unsupported",
         )
-        for path, verdict, remark in _judged(spec, place, _refusing)
+        for path, verdict, remark in _judged(spec, place)
         if verdict == REFUSED
     ]
 
@@ -90,16 +90,12 @@ class _Node:
     below: dict[str, _Node] = field(default_factory=dict)
 
 
-def _judged(
-    spec: TrainingJobSpec, place: str, tree_of: Callable[[str], Mapping[str, _Node]]
-) -> Iterator[tuple[Path, str, str]]:
-    """What the rows of a tree say; of what has no node in it nothing is said."""
+def _judged(spec: TrainingJobSpec, place: str) -> Iterator[tuple[Path, str, str]]:
     if place not in PLACES:
         raise KeyError(place)
-    wire, nodes = spec.wire, tree_of(place)
+    wire = spec.wire
     for name, value in wire.items():
-        if name in nodes:
-            yield from _judged_value(value, nodes[name], (name,), wire, place)
+        yield from _judged_value(value, _nodes(place)[name], (name,), wire, place)
 
 
 def _judged_value(
@@ -114,8 +110,7 @@ def _judged_value(
             yield from _judged_value(item, node.below["[]"], (*path, index), wire, place)
     else:
         for name, member in value.items():
-            if name in node.below:
-                yield from _judged_value(member, node.below[name], (*path, name), wire, place)
+            yield from _judged_value(member, node.below[name], (*path, name), wire, place)
 
 
 def _verdict(row: Row, value: Any, wire: Mapping[str, Any], place: str) -> tuple[str, str]:
@@ -142,18 +137,3 @@ def _nodes(place: str) -> dict[str, _Node]:
             nodes = nodes[step].below
         nodes[name] = _Node(row)
     return root
-
-
-@cache
-def _refusing(place: str) -> dict[str, _Node]:
-    """Of the tree, the branches on which something may be refused: few, and nobody walks the others for nothing."""
-    return _pruned(_nodes(place), place)
-
-
-def _pruned(nodes: dict[str, _Node], place: str) -> dict[str, _Node]:
-    short = {name: _Node(node.row, _pruned(node.below, place)) for name, node in nodes.items()}
-    return {name: node for name, node in short.items() if node.below or _may_refuse(node.row, place)}
-
-
-def _may_refuse(row: Row, place: str) -> bool:
-    return place in _NOT_BUILT or REFUSED in (row.verdict, *(case.verdict for case in row.cases))

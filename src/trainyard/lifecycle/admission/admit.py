@@ -10,7 +10,6 @@ from trainyard.lifecycle.admission import words
 from trainyard.lifecycle.admission.findings import Findings
 from trainyard.lifecycle.admission.members import URI_PATTERN, Inspection
 from trainyard.lifecycle.admission.rules import broken_rules
-from trainyard.lifecycle.admission.soundness import soundness
 from trainyard.lifecycle.admission.words import Path
 from trainyard.model.problems import Problem
 from trainyard.model.spec import TrainingJobSpec
@@ -69,7 +68,6 @@ def _bare_paths(wire: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _findings(wire: Mapping[str, Any], *, local: bool) -> Findings:
     found = Findings()
-    if not soundness(TrainingJobSpec)(wire):
-        Inspection(found, local=local).structure(wire, TrainingJobSpec, ())
+    Inspection(found, local=local).structure(wire, TrainingJobSpec, ())
     found.take(broken_rules(wire, local=local))
     return found

@@ -14,18 +14,17 @@ _PROPERTIES = {
 }
 _JAVA_DOT = "[^\n\r\u0085\u2028\u2029]"
 # A text that is far too long is told so by its length; matching it as well could take time that grows with its square.
-LONGEST_MATCHED = 5000
+_LONGEST_MATCHED = 5000
 _TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
 
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole text matches; a text beyond 5,000 characters is not looked at and counts as matching."""
-    return len(text) > LONGEST_MATCHED or compiled(pattern).fullmatch(text) is not None
+    return len(text) > _LONGEST_MATCHED or _compiled(pattern).fullmatch(text) is not None
 
 
 @cache
-def compiled(pattern: str) -> re.Pattern[str]:
-    """The pattern in Python's words."""
+def _compiled(pattern: str) -> re.Pattern[str]:
     flags = re.RegexFlag(0) if r"\p{L}" in pattern else re.ASCII
     for name, members in _PROPERTIES.items():
         pattern = pattern.replace(name, members)
