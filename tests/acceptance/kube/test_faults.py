@@ -115,13 +115,13 @@ def test_a_client_that_stops_reading_is_cut_off_and_little_is_kept_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answers, "SEND_TIMEOUT", 1.0)
-    given_up, finish = threading.Event(), answers.Stream._finish
+    given_up, whole = threading.Event(), answers.Stream.send
 
-    async def noticed(self: answers.Stream, send: Any) -> None:
-        await finish(self, send)
+    async def noticed(self: answers.Stream, receive: Any, send: Any) -> None:
+        await whole(self, receive, send)
         given_up.set()
 
-    monkeypatch.setattr(answers.Stream, "_finish", noticed)
+    monkeypatch.setattr(answers.Stream, "send", noticed)
     with a_kube_server(tmp_path) as server, closing(socket.socket()) as lazy:
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         lazy.settimeout(DEADLINE)

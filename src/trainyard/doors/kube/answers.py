@@ -61,18 +61,19 @@ class Stream:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        if not sending.cancelled():
-            sending.result()
-        await self._finish(send)
+        if sending.cancelled() or sending.result():
+            await self._finish(send)
 
-    async def _send_lines(self, send: Send) -> None:
+    async def _send_lines(self, send: Send) -> bool:
+        """Whether the client took all of them. A response without an end makes the server close the connection."""
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", JSON.encode())]})
         await send({"type": "http.response.body", "body": b"", "more_body": True})
         with suppress(TimeoutError):
             async with asyncio.timeout(self.timeout), aclosing(self.lines) as lines:
                 async for chunk in lines:
-                    async with asyncio.timeout(SEND_TIMEOUT):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    if not await _taken(send, chunk):
+                        return False
+        return True
 
     async def _until_unwelcome(self) -> None:
         while self.welcome():
@@ -83,6 +84,19 @@ class Stream:
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(SEND_TIMEOUT):
                 await send({"type": "http.response.body", "body": b""})
+
+
+async def _taken(send: Send, chunk: bytes) -> bool:
+    """Whether the client took a piece of the response in good time."""
+    limit = asyncio.timeout(SEND_TIMEOUT)
+    try:
+        async with limit:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return False
+    return True
 
 
 async def _disconnected(receive: Receive) -> None:
