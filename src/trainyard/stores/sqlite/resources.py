@@ -32,7 +32,6 @@ from trainyard.stores.sqlite.database import Database
 LOG_BYTES = 128 * 1024 * 1024  # of bodies in the log, all together
 TRIM_EVERY = 256  # writes between two looks at the log's size
 LARGEST_READ = 8 * 1024 * 1024  # bytes of bodies read at once
-_PAUSE = 0.03  # seconds between looks at the log for other processes' writes
 _HERE = "collection = ? AND namespace = ? AND name = ?"
 _Work = Callable[[sqlite3.Connection], int]
 
@@ -167,7 +166,7 @@ class SqliteResourceStore:
                 if newest != seen:
                     seen = newest
                     self._moved.give()
-            await asyncio.sleep(_PAUSE)
+            await self._database.again()
 
     async def _written(self, key: ResourceKey, body: Body, work: _Work) -> Entry:
         revision = await self._database.write(work)
