@@ -20,7 +20,7 @@ from trainyard.doors.kube.writing import FOREGROUND, ORPHAN, Change, Writing
 from trainyard.model.errors import TrainyardError
 from trainyard.ports.resources import Body, Collection, Deed, Entry, Occurrence, ResourceKey, RevisionExpired
 
-_PAGE = 500
+_PAGE = 100
 _log = logging.getLogger(__name__)
 
 
