@@ -73,7 +73,8 @@ def theirs() -> tuple[float, float]:
             headers = {"X-Amz-Target": "SageMaker.CreateTrainingJob", "Content-Type": "application/x-amz-json-1.1"}
             urllib.request.urlopen(urllib.request.Request(url, body, headers)).read()  # noqa: S310 - loopback
         children = psutil.Process().children()
-        return idle(next(one for one in children if any("moto_server" in word for word in one.cmdline())))
+        living = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
+        return idle(next(one for one in living if any("moto_server" in word for word in one.cmdline())))
 
 
 def main() -> None:

@@ -96,6 +96,9 @@ PAGES: dict[str, dict[str, object]] = {
     "changed since, none": {"LastModifiedTimeAfter": 4e9},
     "names that hold 99999": {"NameContains": "99999"},
     "names that hold what none does": {"NameContains": "zzz"},
+    "names that hold what one in 27 does": {"NameContains": "99"},
+    "names that hold what the 10,000 oldest do": {"NameContains": "job-00"},
+    "the same, by name, the last first": {"NameContains": "job-00", "SortBy": "Name", "SortOrder": "Descending"},
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from trainyard.stores.sqlite import listing
 from trainyard.stores.sqlite.codec import Records, encode
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import append_events
+from trainyard.stores.sqlite.names import Names
 from trainyard.stores.sqlite.rows import fetch, insert
 
 _NAMES_AT_ONCE = 200  # in one statement, far below what SQLite takes
@@ -34,7 +35,7 @@ class SqliteJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._records = Records()
+        self._records, self._names = Records(), Names()
 
     async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Store a new record with version 1."""
@@ -83,7 +84,7 @@ class SqliteJobStore:
 
     async def list(self, scope: Scope, query: ListQuery) -> Page[JobSummary]:
         """One page by keyset."""
-        return await listing.page(self._database, scope, query)
+        return await listing.page(self._database, scope, query, self._names)
 
     async def records(self, scope: Scope | None = None, *, unfinished: bool = False) -> Sequence[JobRecord]:
         """Whole records, oldest first."""
