@@ -22,43 +22,51 @@ LONGEST = 1.0  # seconds between looks at rest
 
 
 class Stirrings:
-    """What one event loop hears of a file. Where the system tells nothing, there are looks all the time."""
+    """What one event loop hears of a file. Where the system tells nothing, there are looks all the time.
+
+    The kernel is asked to tell of one write, and asked again once it is calm: writes in crowds are not told one by one.
+    """
 
     def __init__(self, log: Path) -> None:
-        self._watch = inotify.watching(log)
+        self._log, self._ear = log, inotify.opened()
+        self._is_asked = False  # to tell of the next write
         self._written = Signal()
         self._waiting = 0
-        self._calm_at = asyncio.get_running_loop().time() + CALM  # what was written before is still looked for
+        self._calm_at = 0.0  # by the loop's clock
 
     async def again(self, hint: asyncio.Event | None = None) -> None:
         """Return when it is time for another look, or at once when a hint is set."""
-        if self._watch is None or asyncio.get_running_loop().time() < self._calm_at:
+        if self._ear is None or asyncio.get_running_loop().time() < self._calm_at:
             await set_within(asyncio.Event() if hint is None else hint, SOON)
             return
-        with self._listening(self._watch):
+        if not self._is_asked:
+            self._is_asked = inotify.listen(self._ear, self._log)
+            self._calm_at = asyncio.get_running_loop().time() + SOON  # all look once more: it tells nothing of before
+            return
+        with self._listening(self._ear):
             await first_set(*filter(None, (self._written.next, hint)), within=LONGEST)
 
     def close(self) -> None:
         """Hear nothing any more."""
-        if self._watch is not None:
-            os.close(self._watch)
-            self._watch = None
+        if self._ear is not None:
+            os.close(self._ear)
+            self._ear = None
 
     @contextmanager
-    def _listening(self, watch: int) -> Iterator[None]:
-        """The loop looks at the watch only while somebody waits at rest: writes in crowds are not heard one by one."""
+    def _listening(self, ear: int) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         self._waiting += 1
         if self._waiting == 1:
-            loop.add_reader(watch, self._heard, watch)
+            loop.add_reader(ear, self._heard, ear)
         try:
             yield
         finally:
             self._waiting -= 1
             if not self._waiting:
-                loop.remove_reader(watch)
+                loop.remove_reader(ear)
 
-    def _heard(self, watch: int) -> None:
-        inotify.drain(watch)
+    def _heard(self, ear: int) -> None:
+        inotify.drain(ear)
+        self._is_asked = False
         self._calm_at = asyncio.get_running_loop().time() + CALM
         self._written.give()

@@ -7,23 +7,23 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-_MODIFIED = 0x00000002  # IN_MODIFY of <sys/inotify.h>
-_READ_AT_ONCE = 16 * 1024  # bytes; an event takes 16, and the same one twice in a row is told once
+_MODIFIED_ONCE = 0x80000002  # IN_MODIFY | IN_ONESHOT of <sys/inotify.h>
+_READ_AT_ONCE = 4096  # bytes; an event takes 16
 
 
-def watching(path: Path) -> int | None:
-    """A descriptor that becomes readable with every write to the file; None where the system offers none."""
+def opened() -> int | None:
+    """A descriptor to listen at; None where the system offers none."""
     try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        descriptor: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor: int = ctypes.CDLL(None).inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, AttributeError):  # no Linux
         return None
-    if descriptor < 0:  # a user may have so many of them
-        return None
-    if libc.inotify_add_watch(descriptor, os.fsencode(path), _MODIFIED) < 0:
-        os.close(descriptor)
-        return None
-    return descriptor
+    return None if descriptor < 0 else descriptor  # a user may have so many of them
+
+
+def listen(descriptor: int, path: Path) -> bool:
+    """Have the descriptor become readable with the next write to the file, once. False where there is no file."""
+    watch: int = ctypes.CDLL(None).inotify_add_watch(descriptor, os.fsencode(path), ctypes.c_uint32(_MODIFIED_ONCE))
+    return watch >= 0
 
 
 def drain(descriptor: int) -> None:
