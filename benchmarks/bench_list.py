@@ -35,9 +35,11 @@ for line in sqlite3.connect(sys.argv[1]).execute({BY_OFFSET!r}, {(*SCOPE, 0)!r})
 
 
 async def filled(home: Path) -> None:
-    """One accepted job, then as many copies of its row, all final."""
-    async with session(home) as opened:
+    """One job that ran, then as many copies of its row."""
+    async with session(home, lead=True) as opened:
         await opened.service.create(spec("copied-0", "/bin/true"))
+        while await opened.engine.has_unfinished():
+            await asyncio.sleep(0.1)
     database = Database(home / "jobs.db")
 
     def copy(connection: sqlite3.Connection) -> None:
@@ -54,8 +56,13 @@ async def filled(home: Path) -> None:
 
 def _copy(found: dict[str, object], uid: str, text: str, begin: float, number: int) -> dict[str, object]:
     name, own = f"job-{number:06}", f"{number:032x}"
-    final = {"status": "Completed", "secondary": "Completed", "unfinished": 0, "created_at": begin + number * 0.001}
-    return {**found, **final, "name": name, "uid": own, "record": text.replace("copied-0", name).replace(uid, own)}
+    return {
+        **found,
+        "created_at": begin + number * 0.001,
+        "name": name,
+        "uid": own,
+        "record": text.replace("copied-0", name).replace(uid, own),
+    }
 
 
 async def walked(home: Path) -> tuple[list[float], list[float]]:
@@ -89,6 +96,9 @@ PAGES: dict[str, dict[str, object]] = {
     "changed since, none": {"LastModifiedTimeAfter": 4e9},
     "names that hold 99999": {"NameContains": "99999"},
     "names that hold what none does": {"NameContains": "zzz"},
+    "names that hold what one in 27 does": {"NameContains": "99"},
+    "names that hold what the 10,000 oldest do": {"NameContains": "job-00"},
+    "the same, by name, the last first": {"NameContains": "job-00", "SortBy": "Name", "SortOrder": "Descending"},
 }  # fmt: skip
 
 

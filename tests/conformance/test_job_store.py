@@ -343,3 +343,20 @@ async def test_many_writers_tell_as_often_as_they_wrote(store: JobStore, other: 
     answers = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(not isinstance(answer, StaleRecord) for answer in answers) == 1
     assert await reasons(ledger, first.uid) == ["Won"]
+
+
+async def test_what_another_process_writes_stirs_whoever_waits(store: JobStore, other: JobStore) -> None:
+    async with asyncio.timeout(20):
+        waiting = asyncio.create_task(other.stirred())
+        await asyncio.sleep(0)
+        await store.create(a_record("job"))
+        await waiting
+        while not await other.news(0):
+            await other.stirred()
+
+
+async def test_a_hint_stirs_whoever_waits(store: JobStore) -> None:
+    hint = asyncio.Event()
+    hint.set()
+    async with asyncio.timeout(20):
+        await store.stirred(hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sqlite3
@@ -11,7 +12,9 @@ from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
+from trainyard.database.stirrings import Stirrings
 from trainyard.database.writer import Writer
 from trainyard.kit.pool import Pool
 from trainyard.model.errors import StoreTooNew, TrainyardError, Transient
@@ -36,6 +39,7 @@ class Database:
         self._readers = Pool(2, "store-reader")
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        self._stirrings: WeakKeyDictionary[asyncio.AbstractEventLoop, Stirrings] = WeakKeyDictionary()
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` inside a transaction; return once it is durable. A cancelled caller's work still happens whole.
@@ -70,8 +74,19 @@ class Database:
         except sqlite3.Error:
             return await self.read(work)
 
+    async def again(self, hint: asyncio.Event | None = None) -> None:
+        """Wait until it is time to look for others' writes again: see `database.stirrings`. A hint ends the wait."""
+        loop = asyncio.get_running_loop()
+        heard = self._stirrings.get(loop)
+        if heard is None:
+            await self.read(_version)  # while a connection is open that has read, there is a log
+            heard = self._stirrings[loop] = Stirrings(self._path.with_name(f"{self._path.name}-wal"))
+        await heard.again(hint)
+
     def close(self) -> None:
         """Finish every write that was asked for, then close."""
+        for heard in self._stirrings.values():
+            heard.close()
         self._writer.close()
         self._readers.close()
         for connection in self._opened:

@@ -3,12 +3,13 @@
 Most garbage goes as soon as nothing refers to it. The collector that finds the rest looks at every object that is new,
 and at those that it has seen before once ten thousand jobs are in memory for a tenth of a second, in which nobody is
 answered. So only new objects are looked at, few at a time, and all there are once nothing much has been made for a
-while: what refers to itself and outlives the one look waits for the other.
+while: what refers to itself and outlives the one look waits for the other. What is free then is given back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -34,13 +35,20 @@ async def collected_at_rest(rest: float = REST) -> AsyncIterator[None]:
 
 
 async def _collect_at_rest(rest: float) -> None:
-    looks = _looks()
+    looks, worth = _looks(), 0  # what a start leaves is given back whatever it is
     while True:
         await asyncio.sleep(rest)
         before, looks = looks, _looks()
-        if looks >= (WORTH if looks == before else MOST):
+        if looks >= (worth if looks == before else MOST):
             gc.collect()
-            looks = _looks()
+            _give_back()
+            looks, worth = _looks(), WORTH
+
+
+def _give_back() -> None:
+    """Have the C library hand what it holds free to the system, where it can (glibc)."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _looks() -> int:

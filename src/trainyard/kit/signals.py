@@ -48,3 +48,13 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
             await event.wait()
         return True
     return False
+
+
+async def first_set(*events: asyncio.Event, within: float | None = None) -> None:
+    """Wait until one of these is set, or so many seconds have passed."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,8 +1,8 @@
 """What is in an API server, kept up to date here: list in pages, watch, and again from where it broke off.
 
-The store keeps each object as the bytes of its JSON without managedFields: ten thousand take some 30 MB, and one is
-read in microseconds. A watch that sends nothing, not even a bookmark, is dead and replaced. After 410 everything is
-listed again, and what is no longer there is told as deleted.
+The store keeps each object as its JSON without managedFields, packed: ten thousand that are alike take a few MB, and
+one is packed and read in some ten microseconds. A watch that sends nothing, not even a bookmark, is dead and replaced.
+After 410 everything is listed again, and what is no longer there is told as deleted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from trainyard.kit.backoff import Backoff, spread
+from trainyard.kit.packing import Packed, Packing
 from trainyard.kubeapi.client import EVERYTHING, Client, Object, Selection
 from trainyard.kubeapi.errors import ApiError, Gone, TooManyRequests
 from trainyard.kubeapi.kinds import Kind
@@ -35,7 +36,7 @@ Listener = Callable[[str, Object | None, Object | None], None]
 @dataclass(frozen=True, slots=True)
 class _Kept:
     revision: str
-    content: bytes
+    content: Packed
 
 
 class Informer:
@@ -56,6 +57,7 @@ class Informer:
         self._namespace, self._silence = namespace, silence
         self._selected = selected._asdict()
         self._kept: dict[str, _Kept] = {}
+        self._packing = Packing()
         self._revision: str | None = None
         self._heard = clock.boottime()
         self._backoff = Backoff(_FIRST, _LONGEST, jitter=0.5)
@@ -172,7 +174,7 @@ class Informer:
         known = self._kept.get(key)
         if known is not None and (known.revision == revision or _newer(known.revision, revision)):
             return False
-        self._kept[key] = _Kept(revision, orjson.dumps(item))
+        self._kept[key] = _Kept(revision, self._packing.pack(orjson.dumps(item)))
         return True
 
 
@@ -189,4 +191,4 @@ def _newer(one: str, other: str) -> bool:
 
 
 def _loaded(kept: _Kept) -> Any:
-    return orjson.loads(kept.content)
+    return orjson.loads(kept.content.unpacked())

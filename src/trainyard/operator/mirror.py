@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from trainyard.kubeapi.client import Client, Object
-from trainyard.kubeapi.errors import AlreadyExists, ApiError
+from trainyard.kubeapi.errors import AlreadyExists, ApiError, NotFound
 from trainyard.kubeapi.kinds import Kind
 from trainyard.model.errors import ResourceNotFound, TrainyardError
 from trainyard.model.job import Job
@@ -21,6 +21,7 @@ from trainyard.resource import tagging
 from trainyard.resource.names import API_VERSION, KIND, Annotation, OwnAnnotation
 
 _PAGE = 100
+_AT_ONCE = 8  # each waits for the disk
 _RETRY = 5.0  # seconds before what could not be mirrored is tried again
 _LONGEST = 253
 _LOG = logging.getLogger(__name__)
@@ -49,8 +50,13 @@ class Mirror:
         self._noticed.put_nowait(name)
 
     async def run(self, guard: Callable[[], None]) -> None:
-        """Mirror what is there, then what comes, for ever. Raises NotLeading."""
-        await self._all()
+        """Mirror what is there, then what comes, for ever. Raises NotLeading, in a group."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(self._show_all(guard))
+            await self._all()
+
+    async def _show_all(self, guard: Callable[[], None]) -> None:
         while True:
             name = await self._noticed.get()
             guard()
@@ -89,10 +95,19 @@ class Mirror:
             try:
                 await self._client.create(self._kind, self._namespace, _resource(candidate, job))
             except AlreadyExists:
-                if self._index.keys_of(name):
+                if self._index.keys_of(name) or await self._is_shown_by(candidate, name):
                     return
                 continue
             return
+
+    async def _is_shown_by(self, candidate: str, name: str) -> bool:
+        """Whether the resource of that name means the job: the watch may not have brought it yet."""
+        try:
+            resource = await self._client.get(self._kind, self._namespace, candidate)
+        except NotFound:
+            return False
+        found: bool = (resource.get("spec") or {}).get("trainingJobName") == name
+        return found
 
 
 def dns_name(name: str) -> str:

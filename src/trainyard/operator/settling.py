@@ -71,8 +71,14 @@ def _settled(
         status={} if patch == case.unkept else patch,
         after=_next_look(case, status, pause.after),
         again=fault is not None and not fault.terminal and pause.after is None and not pause.patient,
-        tale=tale(case.status, status, advice=fault.advice if fault else ""),
+        tale=None if _shows_the_past(case, status) else tale(case.status, status, advice=fault.advice if fault else ""),
     )
+
+
+def _shows_the_past(case: Case, status: Mapping[str, Any]) -> bool:
+    """Whether a resource shows for the first time a job that ended before there was the resource: that is no news."""
+    is_mirror = case.annotations.get(OwnAnnotation.MIRRORED) == "true"
+    return is_mirror and not case.status and status.get("trainingJobStatus") in FINAL
 
 
 def tale(before: Mapping[str, Any], after: Mapping[str, Any], *, advice: str = "") -> Tale | None:

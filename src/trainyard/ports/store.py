@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import NamedTuple, Protocol
 
@@ -76,6 +77,13 @@ class JobStore(Protocol):
 
     async def news(self, since: int) -> Sequence[Change]:
         """Changes after revision `since`, at most a thousand; none where nothing happened yet."""
+        ...
+
+    async def stirred(self, hint: asyncio.Event | None = None) -> None:
+        """Return when it is time to look for news again, which may be for nothing; at once when `hint` is set.
+
+        What another process wrote is to be seen by a look that follows within a second of the write, mostly far less.
+        """
         ...
 
     def changes(self, since: int) -> AsyncIterator[Change]:

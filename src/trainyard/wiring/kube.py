@@ -9,7 +9,7 @@ import base64
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,11 @@ from trainyard.kit import atomic
 from trainyard.kit.clock import SystemClock
 from trainyard.model.errors import TrainyardError
 from trainyard.resource.crd import Validation, definition
-from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.resources import SqliteResourceStore
 from trainyard.wiring.answering import ByPath, answering
-from trainyard.wiring.home import Home
 from trainyard.wiring.kube_admission import warn_of_problems
 from trainyard.wiring.listeners import DEFAULT_PORT, KubeListener
+from trainyard.wiring.session import Session
 from trainyard.wiring.sockets import tcp_listener, unix_listener, url_of
 
 SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # those of the API server: no word comes of them
@@ -49,34 +48,34 @@ def a_door(store: SqliteResourceStore, hooks: tuple[Hook, ...] = (warn_of_proble
 
 
 @asynccontextmanager
-async def kube_serving(home: Home, where: KubeListener, jobs_for: Callable[[Judge], ASGIApp]) -> AsyncIterator[str]:
+async def kube_serving(
+    session: Session, where: KubeListener, jobs_for: Callable[[Judge], ASGIApp]
+) -> AsyncIterator[str]:
     """The door, open for as long as the block lasts; gives its URL. Raises TrainyardError for what is not safe.
 
     jobs_for: the job API behind a judge of who asks; it answers on the port beside the door.
     """
+    home = session.home
     require_safe(where.host, certificate=where.certificate, key=where.key, tokens=tokens.load(home.tokens))
     _require_trust(where)
     judge: Judge = Loopback() if peers.is_loopback(where.host) else Bearer(lambda: tokens.load(home.tokens))
     jobs = jobs_for(judge)
-    with closing(Database(home.database)) as database:
-        door = a_door(SqliteResourceStore(database))
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(door.running())
-            await door.install(definition(Validation.ACK))
-            listener = stack.enter_context(
-                tcp_listener(where.host, where.port, usual=DEFAULT_PORT, option="--kube-port")
-            )
-            own = stack.enter_context(unix_listener(home.path, home.kube_socket.name))
-            await stack.enter_async_context(answering(Guard(door, nobody_else, render=_status), own, grace=_GRACE))
-            both = ByPath(PREFIX, jobs, Guard(door, judge, render=_status))
-            await stack.enter_async_context(
-                answering(both, listener, grace=_GRACE, certificate=where.certificate, key=where.key)
-            )
-            stack.callback(door.end_watches)
-            url = url_of(where.host, listener, secure=where.certificate is not None)
-            if peers.is_loopback(where.host):
-                atomic.write_bytes(home.kubeconfig, kubeconfig(url, authority=where.certificate), mode=0o600)
-            yield url
+    door = a_door(SqliteResourceStore(session.database))
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(door.running())
+        await door.install(definition(Validation.ACK))
+        listener = stack.enter_context(tcp_listener(where.host, where.port, usual=DEFAULT_PORT, option="--kube-port"))
+        own = stack.enter_context(unix_listener(home.path, home.kube_socket.name))
+        await stack.enter_async_context(answering(Guard(door, nobody_else, render=_status), own, grace=_GRACE))
+        both = ByPath(PREFIX, jobs, Guard(door, judge, render=_status))
+        await stack.enter_async_context(
+            answering(both, listener, grace=_GRACE, certificate=where.certificate, key=where.key)
+        )
+        stack.callback(door.end_watches)
+        url = url_of(where.host, listener, secure=where.certificate is not None)
+        if peers.is_loopback(where.host):
+            atomic.write_bytes(home.kubeconfig, kubeconfig(url, authority=where.certificate), mode=0o600)
+        yield url
 
 
 def _require_trust(where: KubeListener) -> None:

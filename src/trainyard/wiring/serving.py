@@ -51,7 +51,7 @@ async def serve(
         async with (
             collected_at_rest(),
             _answering(session, stopping, drain_timeout),
-            kube_serving(session.home, kube, partial(jobs_app, session.service_of, stopping)) as url,
+            kube_serving(session, kube, partial(jobs_app, session.service_of, stopping)) as url,
             aws_serving(session, aws) as aws_url,
             operating_beside(session),
             telling_beside(session),

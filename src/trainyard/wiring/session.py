@@ -106,6 +106,7 @@ class Session:
     """
 
     home: Home
+    database: Database
     settings: Settings
     service: YardService
     service_of: Callable[[Scope], YardService]
@@ -258,7 +259,8 @@ def _session(home: Home, settings: Settings, scope: Scope, closing: ExitStack) -
 
     engine = Engine(yard, Scanning(yard.ledger, runtime, scanners, clock))
     return Session(
-        home=home, settings=settings, service=service_of(scope), service_of=service_of, objects=buckets,
+        home=home, database=database, settings=settings,
+        service=service_of(scope), service_of=service_of, objects=buckets,
         engine=engine,
         tidy=runtime.tidy, catalogue=catalogue, launchers=launchers, leadership=leading,
     )  # fmt: skip

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
-from trainyard.kit.signals import set_within
 from trainyard.lifecycle import decide, schedule
 from trainyard.lifecycle.stopping import GRACE, runtime_left
 from trainyard.model.errors import StaleRecord, Transient
@@ -30,8 +29,7 @@ from trainyard.yard.unfinished import AT_ONCE, Unfinished
 
 ROUND = 1.0  # seconds between looks at every unfinished job that may have moved
 COMPARING = 0.01  # of the time
-FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens and nobody hints
-CROWD = 4  # jobs that moved at once: where so many do, the next are heard of together, a pause later
+CROWD, FEED_PAUSE = 4, 0.03  # jobs that moved at once: where so many do, the next are heard of together, later (s)
 TOLD_AT_ONCE = 64  # reasons written together: each waits for the disk
 WORKERS = 32  # passes at once: each waits for the store
 LAUNCHES = 16  # at once: each waits for the disk
@@ -163,7 +161,7 @@ class Engine:
                 if len(news) > CROWD:
                     await asyncio.sleep(FEED_PAUSE)
             else:
-                await set_within(self._news_expected, FEED_PAUSE)
+                await self._yard.jobs.stirred(self._news_expected)
 
     def _wake_all(self, records: Sequence[JobRecord]) -> None:
         now = self._yard.clock.now()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 from trainyard.doors.kube.builtin import DEFINITION, DEFINITIONS, NAMESPACE, NAMESPACES
 from trainyard.doors.kube.definitions import CLEANUP
@@ -18,8 +18,9 @@ from trainyard.doors.kube.options import DeleteOptions, WriteOptions
 from trainyard.doors.kube.world import World
 from trainyard.doors.kube.writing import FOREGROUND, ORPHAN, Change, Writing
 from trainyard.model.errors import TrainyardError
-from trainyard.ports.resources import Body, Deed, Entry, Occurrence, ResourceKey, RevisionExpired
+from trainyard.ports.resources import Body, Collection, Deed, Entry, Occurrence, ResourceKey, RevisionExpired
 
+_PAGE = 100
 _log = logging.getLogger(__name__)
 
 
@@ -29,7 +30,7 @@ class Collector:
     def __init__(self, world: World, writing: Writing) -> None:
         self._world = world
         self._writing = writing
-        self._living: dict[str, ResourceKey] = {}  # by uid
+        self._namespaces: set[str] = set()  # those that there are
         self._dependents: defaultdict[str, set[ResourceKey]] = defaultdict(set)  # by the owner's uid
         self._waiting: dict[ResourceKey, None] = {}  # to be looked at, in order
 
@@ -47,15 +48,23 @@ class Collector:
                 _log.info("everything is looked at anew: the log had moved on")
 
     async def _scan(self) -> int:
-        """Look at all there is, once."""
+        """Look at all there is, once, and closer at what may have to go."""
         since = await self._world.store.revision()
-        self._living.clear()
+        self._namespaces.clear()
         self._dependents.clear()
-        for collection in await self._world.store.collections():
-            for entry in (await self._world.store.list(collection)).entries:
+        for collection in (NAMESPACES, *await self._world.store.collections()):
+            async for entry in self._all_of(collection):
                 self._remember(entry)
-                self._waiting[entry.key] = None
         return since
+
+    async def _all_of(self, collection: Collection, namespace: str | None = None) -> AsyncIterator[Entry]:
+        after: tuple[str, str] | None = None
+        while True:
+            page = await self._world.store.list(collection, namespace=namespace, limit=_PAGE, after=after)
+            for entry in page.entries:
+                yield entry
+            if (after := page.after) is None:
+                return
 
     def _hear(self, occurrence: Occurrence) -> None:
         entry = occurrence.entry
@@ -63,23 +72,27 @@ class Collector:
             self._dependents[owner["uid"]].discard(entry.key)
         if occurrence.deed is Deed.DELETED:
             uid = entry.body["metadata"].get("uid", "")
-            self._living.pop(uid, None)
             self._waiting |= dict.fromkeys(self._dependents.pop(uid, ()))
             self._waiting |= dict.fromkeys(self._waiters(entry))
             if entry.key.collection == NAMESPACES:
+                self._namespaces.discard(entry.key.name)
                 self._waiting[entry.key] = None
         else:
             self._remember(entry)
-            self._waiting[entry.key] = None
 
     def _remember(self, entry: Entry) -> None:
-        self._living[entry.body["metadata"].get("uid", "")] = entry.key
+        if entry.key.collection == NAMESPACES:
+            self._namespaces.add(entry.key.name)
         for owner in _owners(entry.body):
             self._dependents[owner["uid"]].add(entry.key)
+        is_homeless = entry.key.namespace and entry.key.namespace not in self._namespaces
+        if is_dying(entry.body) or is_homeless or _owners(entry.body):
+            self._waiting[entry.key] = None
 
     def _waiters(self, gone: Entry) -> Iterable[ResourceKey]:
         """What may have waited for an object to go: its owners, its namespace, its definition."""
-        yield from (self._living[owner["uid"]] for owner in _owners(gone.body) if owner["uid"] in self._living)
+        owners = (self._key_of(owner, gone.key.namespace) for owner in _owners(gone.body))
+        yield from (key for key in owners if key is not None)
         if gone.key.namespace:
             yield ResourceKey(NAMESPACES, "", gone.key.namespace)
         collection = gone.key.collection
@@ -142,7 +155,7 @@ class Collector:
 
     async def _empty(self, kind: Kind, namespace: str | None) -> bool:
         """Delete what is there; whether something is left."""
-        for entry in (await self._world.store.list(kind.collection, namespace=namespace)).entries:
+        async for entry in self._all_of(kind.collection, namespace):
             if not is_dying(entry.body):
                 await self._remove(kind, entry)
         return bool((await self._world.store.list(kind.collection, namespace=namespace, limit=1)).entries)
@@ -184,12 +197,18 @@ class Collector:
 
     async def _is_there(self, owner: Body, namespace: str) -> bool:
         """Whether an owner lives; one of a kind that is not known here is left in peace."""
-        kind = self._world.registry.of_object(str(owner.get("apiVersion")), str(owner.get("kind")))
-        if kind is None:
+        key = self._key_of(owner, namespace)
+        if key is None:
             return True
-        key = ResourceKey(kind.collection, namespace if kind.namespaced else "", str(owner.get("name")))
         found = await self._world.store.get(key)
         return found is not None and found.body["metadata"].get("uid") == owner["uid"]
+
+    def _key_of(self, owner: Body, namespace: str) -> ResourceKey | None:
+        """The object that a reference in this namespace means; None for one of a kind that is not known here."""
+        kind = self._world.registry.of_object(str(owner.get("apiVersion")), str(owner.get("kind")))
+        if kind is None:
+            return None
+        return ResourceKey(kind.collection, namespace if kind.namespaced else "", str(owner.get("name")))
 
     async def _remove(self, kind: Kind, entry: Entry, propagation: str = "Background") -> None:
         options = DeleteOptions(propagation=propagation, uid=entry.body["metadata"].get("uid"))

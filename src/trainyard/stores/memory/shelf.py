@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
+from trainyard.kit.signals import Signal
 from trainyard.model.keys import JobKey
 from trainyard.model.ledger import Change, JobEvent, Point
 from trainyard.model.record import JobRecord
@@ -23,19 +23,10 @@ class Shelf:
     events: dict[str, list[JobEvent]] = field(default_factory=lambda: defaultdict(list))
     points: dict[str, list[Point]] = field(default_factory=lambda: defaultdict(list))
     scanned: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    moved: Signal = field(default_factory=Signal)
 
     def note(self, key: JobKey) -> None:
         """Tell whoever follows the feed that a record was written."""
         self.revision += 1
         self.feed.append(Change(self.revision, key.account, key.region, key.name))
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-        self._waiting.clear()
-
-    async def changed(self) -> None:
-        """Return at the next change."""
-        waiting = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        await waiting
+        self.moved.give()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import replace
 
+from trainyard.kit.signals import first_set
 from trainyard.lifecycle.describing import summary_of
 from trainyard.lifecycle.paging import Order, Place, place_in, place_of, token_of
 from trainyard.lifecycle.refusals import name_taken, written_meanwhile
@@ -91,6 +93,10 @@ class MemoryJobStore:
         """Changes after a revision, as far as there are any."""
         return [change for change in self._shelf.feed if change.revision > since]
 
+    async def stirred(self, hint: asyncio.Event | None = None) -> None:
+        """Return when there may be news."""
+        await first_set(*filter(None, (self._shelf.moved.next, hint)))
+
     async def changes(self, since: int) -> AsyncIterator[Change]:
         """Follow the feed."""
         position = since
@@ -99,7 +105,7 @@ class MemoryJobStore:
                 position = change.revision
                 yield change
             if self._shelf.revision <= position:
-                await self._shelf.changed()
+                await self.stirred()
 
     def _kept(self, key: JobKey, expect: int) -> JobRecord:
         kept = self._shelf.records.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 
@@ -11,9 +12,12 @@ from trainyard.model.ledger import Page
 from trainyard.model.listing import JobSummary, ListQuery
 from trainyard.model.status import SecondaryStatus, TrainingJobStatus
 from trainyard.stores.sqlite.database import Database
+from trainyard.stores.sqlite.names import Names
 
 # Of unfinished jobs alone, which are few: it stands in the record.
 _UNOBSERVED = "CASE WHEN unfinished = 1 THEN json_extract(record, '$.unobserved.since') END AS unobserved_since"
+_FEW = 1000  # names that hold a text: of more, enough are met on the way through an index
+_AMONG = "id IN (SELECT value FROM json_each(?))"
 _SPECIAL = re.compile(r"[%_\\]")
 _COLUMNS = {"Name": "name", "CreationTime": "created_at", "LastModifiedTime": "modified_at", "Status": "status"}
 _SUMMARY = (
@@ -22,16 +26,49 @@ _SUMMARY = (
 )
 
 
-async def page(database: Database, scope: Scope, query: ListQuery) -> Page[JobSummary]:
-    """One page. Raises ValidationRefused for a token that is none of ours."""
+async def page(database: Database, scope: Scope, query: ListQuery, names: Names | None = None) -> Page[JobSummary]:
+    """One page. Raises ValidationRefused for a token that is none of ours.
+
+    names : parts of names are found by them, if there are any: whoever asks often keeps them.
+    """
     order = Order(query.sort_by, query.descending)
-    conditions, values = _filters(query)
-    sql, bound = ordered(_SUMMARY, scope, order, place_in(query.token, order), *conditions)
-    given = [*bound, *values, query.limit + 1]
-    rows = await database.read(lambda connection: connection.execute(sql, given).fetchall())
+    place = place_in(query.token, order)
+    rows = await database.read(lambda connection: _rows(connection, scope, query, order, place, names))
     shown = [_summary(row) for row in rows[: query.limit]]
     token = token_of(order, place_of(shown[-1], order.by)) if len(rows) > query.limit else None
     return Page(tuple(shown), token)
+
+
+def _rows(
+    connection: sqlite3.Connection,
+    scope: Scope,
+    query: ListQuery,
+    order: Order,
+    place: Place | None,
+    names: Names | None,
+) -> list[sqlite3.Row]:
+    """A page's rows, and one more where there is one."""
+    conditions, values = _filters(query)
+    by_row = bool(names is not None and query.name_contains)
+    if names is not None and query.name_contains:
+        rows = names.holding(connection, scope, query.name_contains, most=_FEW)
+        if rows is None:
+            rows = _page_of_many(connection, scope, query, order, place, names)
+        conditions, values = [_AMONG, *conditions], [json.dumps(rows), *values]
+    sql, bound = ordered(_SUMMARY, scope, order, place, *conditions, by_row=by_row)
+    return connection.execute(sql, [*bound, *values, query.limit + 1]).fetchall()
+
+
+def _page_of_many(
+    connection: sqlite3.Connection, scope: Scope, query: ListQuery, order: Order, place: Place | None, names: Names
+) -> list[int]:
+    """The numbers of a page's rows where many hold a text, out of an index alone, begun where the first may be."""
+    conditions, values = _filters(query)
+    if order.by == "CreationTime" and query.name_contains:
+        conditions.append("created_at <= ?" if order.descending else "created_at >= ?")
+        values.append(names.created(scope, query.name_contains, first=not order.descending))
+    sql, bound = ordered("id", scope, order, place, *conditions)
+    return [row for (row,) in connection.execute(sql, [*bound, *values, query.limit + 1])]
 
 
 async def any_unfinished(database: Database) -> bool:
@@ -45,11 +82,15 @@ async def any_unfinished(database: Database) -> bool:
 
 
 def ordered(
-    columns: str, scope: Scope, order: Order, after: Place | None, *conditions: str
+    columns: str, scope: Scope, order: Order, after: Place | None, *conditions: str, by_row: bool = False
 ) -> tuple[str, list[object]]:
-    """A SELECT behind a place, and its values but for those of `conditions` and the limit, which follow."""
+    """A SELECT behind a place, and its values but for those of `conditions` and the limit, which follow.
+
+    by_row : the conditions name the rows, few enough to be looked at one by one; else an index has the order.
+    """
     column, way = _COLUMNS[order.by], "DESC" if order.descending else "ASC"
-    where, values = ["account = ?", "region = ?"], [scope.account, scope.region]
+    where = ["+account = ?", "+region = ?"] if by_row else ["account = ?", "region = ?"]
+    values = [scope.account, scope.region]
     bound: list[object] = [*values]
     by_name = column == "name"  # a second time it would keep SQLite from the index that has the names of one status
     if after is not None:

@@ -32,7 +32,6 @@ from trainyard.stores.sqlite.database import Database
 LOG_BYTES = 128 * 1024 * 1024  # of bodies in the log, all together
 TRIM_EVERY = 256  # writes between two looks at the log's size
 LARGEST_READ = 8 * 1024 * 1024  # bytes of bodies read at once
-_PAUSE = 0.03  # seconds between looks at the log for other processes' writes
 _HERE = "collection = ? AND namespace = ? AND name = ?"
 _Work = Callable[[sqlite3.Connection], int]
 
@@ -167,7 +166,7 @@ class SqliteResourceStore:
                 if newest != seen:
                     seen = newest
                     self._moved.give()
-            await asyncio.sleep(_PAUSE)
+            await self._database.again()
 
     async def _written(self, key: ResourceKey, body: Body, work: _Work) -> Entry:
         revision = await self._database.write(work)
@@ -282,19 +281,26 @@ def _forgotten(connection: sqlite3.Connection, after: int) -> bool:
 def _read_log(
     connection: sqlite3.Connection, collection: Collection | None, namespace: str | None, after: int, newest: int
 ) -> Advance:
+    conditions: list[str] = ["revision > ?"]
+    values: list[object] = [after]
+    if collection is not None:
+        conditions.append("collection = ?")
+        values.append(_path(collection))
+    if namespace is not None:
+        conditions.append("namespace = ?")
+        values.append(namespace)
+    sql = f"SELECT * FROM resource_log WHERE {' AND '.join(conditions)} ORDER BY revision"  # noqa: S608 - our own words
     found: list[Occurrence] = []
     size = 0
-    rows = connection.execute("SELECT * FROM resource_log WHERE revision > ? ORDER BY revision", (after,))
-    for seen, row in enumerate(rows, 1):
-        key = ResourceKey(_collection(row["collection"]), row["namespace"], row["name"])
-        if key.is_in(collection, namespace):
-            found.append(_occurrence(key, row))
-            size += row["size"]
-        if seen >= LARGEST_ADVANCE or size >= LARGEST_READ:
+    for row in connection.execute(sql, values):
+        found.append(_occurrence(row))
+        size += row["size"]
+        if len(found) >= LARGEST_ADVANCE or size >= LARGEST_READ:
             return Advance(row["revision"], tuple(found))
     return Advance(newest, tuple(found))
 
 
-def _occurrence(key: ResourceKey, row: sqlite3.Row) -> Occurrence:
+def _occurrence(row: sqlite3.Row) -> Occurrence:
+    key = ResourceKey(_collection(row["collection"]), row["namespace"], row["name"])
     before = None if row["before"] is None else orjson.loads(row["before"])
     return Occurrence(Deed(row["deed"]), Entry(key, row["revision"], orjson.loads(row["body"])), before)

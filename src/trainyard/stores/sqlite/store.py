@@ -22,9 +22,9 @@ from trainyard.stores.sqlite import listing
 from trainyard.stores.sqlite.codec import Records, encode
 from trainyard.stores.sqlite.database import Database
 from trainyard.stores.sqlite.ledger import append_events
+from trainyard.stores.sqlite.names import Names
 from trainyard.stores.sqlite.rows import fetch, insert
 
-_FEED_PAUSE = 0.03  # seconds between looks at the feed while nothing happens
 _NAMES_AT_ONCE = 200  # in one statement, far below what SQLite takes
 _FEED_DROPPED = 10_000  # changes between two droppings
 _FEED_KEPT = 100_000  # changes kept; a reader that is further behind reads everything anyway
@@ -35,7 +35,7 @@ class SqliteJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._records = Records()
+        self._records, self._names = Records(), Names()
 
     async def create(self, record: JobRecord, *, events: Sequence[JobEvent] = ()) -> JobRecord:
         """Store a new record with version 1."""
@@ -84,7 +84,7 @@ class SqliteJobStore:
 
     async def list(self, scope: Scope, query: ListQuery) -> Page[JobSummary]:
         """One page by keyset."""
-        return await listing.page(self._database, scope, query)
+        return await listing.page(self._database, scope, query, self._names)
 
     async def records(self, scope: Scope | None = None, *, unfinished: bool = False) -> Sequence[JobRecord]:
         """Whole records, oldest first."""
@@ -138,8 +138,12 @@ class SqliteJobStore:
             return []
         return await self._database.read(lambda connection: _changes(connection, since))
 
+    async def stirred(self, hint: asyncio.Event | None = None) -> None:
+        """Return when there may be news."""
+        await self._database.again(hint)
+
     async def changes(self, since: int) -> AsyncIterator[Change]:
-        """Follow the feed. Idle, it costs one small read every 30 ms."""
+        """Follow the feed."""
         position = since
         while True:
             found = await self.news(position)
@@ -147,7 +151,7 @@ class SqliteJobStore:
                 position = change.revision
                 yield change
             if not found:
-                await asyncio.sleep(_FEED_PAUSE)
+                await self.stirred()
 
 
 _FIELDS = (
