@@ -23,8 +23,9 @@ from trainyard.runtimes.local.containers.wire import EngineUnreachable, Stream
 
 ROOM = 256  # bytes of the note
 LONGEST_ENTRY = 16 * 1024 * 1024  # bytes; engines cut lines far below it
-AT_ONCE = 256 * 1024  # bytes that are held in memory
-AT_A_TIME, SOON = 0.05, 0.002  # seconds that carrying may take, and that the next piece is waited for meanwhile
+AT_ONCE = 64 * 1024  # bytes that are held in memory
+AT_A_TIME = 0.05  # seconds that carrying may take
+GATHERS = 0.001  # seconds in which entries gather: an engine sends each by itself, and some 200 fit into its socket
 PATIENCE = 10.0  # seconds without a byte of an output that has ended
 SLACK = 10  # seconds by which an engine may keep standard output and error out of their order
 _HEAD = struct.Struct(">B3xI")  # of an entry: which output, and the length of time and text
@@ -73,8 +74,9 @@ class Output:
             self._take(told)  # the stream's end comes after all that it told, the beginning of an entry before it
             if is_over:
                 self._forget_stream()
-            if not self._comes_soon(end):
+            if is_over or not told or self._clock.boottime() > end:
                 break
+            select.select([], [], [], GATHERS)
         self._has_room()
 
     def _come(self, stream: Stream) -> tuple[bytes, bool]:
@@ -87,10 +89,6 @@ class Output:
             pieces.append(piece)
             size += len(piece)
         return b"".join(pieces), False
-
-    def _comes_soon(self, end: float) -> bool:
-        left = min(SOON, end - self._clock.boottime())
-        return self._stream is not None and left > 0 and bool(select.select([self._stream], [], [], left)[0])
 
     def carry_rest(self) -> None:
         """Carry all that an ended container has left. Raises EngineUnreachable, EngineRefused; OSError without room."""
