@@ -13,7 +13,7 @@ import json
 import os
 import select
 import struct
-from itertools import chain, repeat, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -181,13 +181,14 @@ def split(told: bytes) -> tuple[list[Entry], bytes]:
 
 
 def after(last: Last, entries: list[Entry]) -> Last:
-    """What came last, once these came as well. Read from their end: what lies before their last time is passed over."""
+    """What came last, once these came as well. Podman dates by whole seconds: a count may be of a million."""
     told = dict(last)
     for output in {output for output, _, _ in entries}:
-        news = (stamp for of, stamp, _ in reversed(entries) if of == output)
-        stamps = chain(news, repeat(*last.get(output, (b"", 0))))
-        latest = next(stamps)
-        told[output] = latest, 1 + sum(1 for _ in takewhile(latest.__eq__, stamps))
+        stamps = [stamp for of, stamp, _ in entries if of == output]
+        latest = stamps[-1]
+        count = sum(1 for _ in takewhile(latest.__eq__, reversed(stamps)))
+        before, earlier = last.get(output, (b"", 0))
+        told[output] = latest, count + earlier if count == len(stamps) and before == latest else count
     return told
 
 
