@@ -99,18 +99,19 @@ def logged(engine: TestEngine, folder: Path, image: str) -> float:
     return (folder / "logged").stat().st_size / (1 << 20) / (time.time() - begin)
 
 
-async def carried(place: Path) -> tuple[float, float]:
-    """Megabytes of output a second of a job, and how large its supervisor became, in MiB."""
+async def carried(place: Path) -> tuple[float, float, float]:
+    """Megabytes of output a second of a job, how large its supervisor became, in MiB, and its processor time, s."""
     async with session(place, lead=True) as opened:
         await opened.service.create(job("chatty", "/bin/sh", "-c", LINES))
         while (await opened.service.describe("chatty")).description.secondary_status != "Training":
             await asyncio.sleep(0.01)
-        begin, memory = time.time(), 0.0
+        begin, memory, spent = time.time(), 0.0, 0.0
         while (log := next(opened.home.attempts.glob("*/*/logs/algo-1.log"))).stat().st_size < MEGABYTES << 20:
             await asyncio.sleep(0.1)
-            memory = max(memory, peak(next(opened.home.attempts.glob("*/*/supervisor.json"))))
+            who = next(opened.home.attempts.glob("*/*/supervisor.json"))
+            memory, spent = max(memory, peak(who)), max(spent, processor_time(who))
         assert log.stat().st_size == MEGABYTES << 20
-        return MEGABYTES / (time.time() - begin), memory
+        return MEGABYTES / (time.time() - begin), memory, spent
 
 
 def peak(identity: Path) -> float:
@@ -120,6 +121,15 @@ def peak(identity: Path) -> float:
     except FileNotFoundError:  # it has done its work
         return 0.0
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def processor_time(identity: Path) -> float:
+    """Seconds of processor time that the process of a file has used."""
+    try:
+        fields = Path(f"/proc/{json.loads(identity.read_bytes())['pid']}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:  # it has done its work
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -135,9 +145,10 @@ def main() -> None:
                 told = f"submit to first instruction, p{share * 100:.0f} of {JOBS}"
                 row(told, quantile(first, share) * 1e3, quantile(first_bare, share) * 1e3, "ms")
             head("trainyard", f"{kind} logs")
-            ours, memory = asyncio.run(carried(home_of_logs(engine, folder)))
+            ours, memory, spent = asyncio.run(carried(home_of_logs(engine, folder)))
             row(f"{MEGABYTES} MiB of output", ours, logged(engine, folder, image), "MiB/s", more_is_better=True)
-            print(f"the supervisor's peak, with that output: {memory:.1f} MiB; load average {os.getloadavg()[0]:.1f}")
+            print(f"the supervisor with that output: peak {memory:.1f} MiB, {spent:.1f} s of a processor")
+            print(f"load average {os.getloadavg()[0]:.1f}")
 
 
 def home_of_logs(engine: TestEngine, folder: Path) -> Path:

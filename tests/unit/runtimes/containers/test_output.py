@@ -8,6 +8,7 @@ import re
 import select
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tests.engines import TestEngine
 from tests.unit.runtimes.containers.test_engine import ended, form
 
-from trainyard.runtimes.local.containers.output import LONGEST_ENTRY, Output, reserve, seconds, since, split
+from trainyard.runtimes.local.containers.output import LONGEST_ENTRY, Output, after, reserve, seconds, since, split
 from trainyard.runtimes.local.containers.wire import EngineUnreachable
 
 NAME = f"trainyard-output-{os.getpid()}"
@@ -43,6 +44,24 @@ def test_entries_are_what_was_framed_however_it_is_cut(
         more, rest = split(rest + told[:size])
         found, told = found + more, told[size:]
     assert (found, rest) == (entries, b"")
+
+
+FEW_TIMES = st.lists(st.tuples(st.sampled_from([1, 2]), st.sampled_from([b"1", b"2", b"3"]), st.just(b"")))
+
+
+@given(FEW_TIMES, st.lists(st.integers(0, 30)))
+def test_what_came_last_is_counted_alike_however_it_comes(
+    entries: list[tuple[int, bytes, bytes]], cuts: list[int]
+) -> None:
+    expected: dict[int, tuple[bytes, int]] = {}
+    for kind, stamp, _ in entries:
+        before, count = expected.get(kind, (b"", 0))
+        expected[kind] = (stamp, count + 1 if stamp == before else 1)
+    found: dict[int, tuple[bytes, int]] = {}
+    places = [0, *sorted(cut for cut in cuts if cut < len(entries)), len(entries)]
+    for begin, end in pairwise(places):
+        found = after(found, entries[begin:end])
+    assert found == expected
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import errno
 import json
 import os
 import select
+import struct
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,12 @@ from trainyard.runtimes.local.containers.wire import EngineUnreachable, Stream
 
 ROOM = 256  # bytes of the note
 LONGEST_ENTRY = 16 * 1024 * 1024  # bytes; engines cut lines far below it
-AT_ONCE = 256 * 1024  # bytes that are held in memory
-AT_A_TIME, SOON = 0.05, 0.002  # seconds that carrying may take, and that the next piece is waited for meanwhile
+AT_ONCE = 64 * 1024  # bytes that are held in memory
+AT_A_TIME = 0.05  # seconds that carrying may take
+GATHERS = 0.001  # seconds in which entries gather: an engine sends each by itself, and some 200 fit into its socket
 PATIENCE = 10.0  # seconds without a byte of an output that has ended
 SLACK = 10  # seconds by which an engine may keep standard output and error out of their order
+_HEAD = struct.Struct(">B3xI")  # of an entry: which output, and the length of time and text
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Entry = tuple[int, bytes, bytes]  # 1 or 2 as a program numbers its outputs, the time as the engine writes it, the text
@@ -70,8 +74,9 @@ class Output:
             self._take(told)  # the stream's end comes after all that it told, the beginning of an entry before it
             if is_over:
                 self._forget_stream()
-            if not self._comes_soon(end):
+            if is_over or not told or self._clock.boottime() > end:
                 break
+            select.select([], [], [], GATHERS)
         self._has_room()
 
     def _come(self, stream: Stream) -> tuple[bytes, bool]:
@@ -84,10 +89,6 @@ class Output:
             pieces.append(piece)
             size += len(piece)
         return b"".join(pieces), False
-
-    def _comes_soon(self, end: float) -> bool:
-        left = min(SOON, end - self._clock.boottime())
-        return self._stream is not None and left > 0 and bool(select.select([self._stream], [], [], left)[0])
 
     def carry_rest(self) -> None:
         """Carry all that an ended container has left. Raises EngineUnreachable, EngineRefused; OSError without room."""
@@ -118,22 +119,21 @@ class Output:
 
     def _take(self, piece: bytes) -> None:
         entries, self._rest = split(self._rest + piece)
-        texts = [text for kind, stamp, text in entries if self._is_news(kind, stamp)]
-        self._unwritten += b"".join(texts)
+        if self._owed:
+            entries = [entry for entry in entries if self._is_news(entry)]
+        self._last = after(self._last, entries)
+        self._unwritten += b"".join([text for _, _, text in entries])
 
-    def _is_news(self, kind: int, stamp: bytes) -> bool:
-        """Whether an entry has not been taken before; one that is new is the last now."""
-        if kind in self._owed:
-            last, count = self._owed[kind]
-            if stamp < last:
-                return False
-            if stamp == last and count > 0:
-                self._owed[kind] = (last, count - 1)
-                return False
-            del self._owed[kind]
-        before, count = self._last.get(kind, (b"", 0))
-        self._last[kind] = (stamp, count + 1 if stamp == before else 1)
-        return True
+    def _is_news(self, entry: Entry) -> bool:
+        """Whether an entry has not been taken before. Once one of an output has not, no later one of it has."""
+        kind, stamp, _ = entry
+        last, count = self._owed.get(kind, (b"", 0))
+        if stamp == last and count > 0:
+            self._owed[kind] = (last, count - 1)
+        elif stamp >= last:
+            self._owed.pop(kind, None)
+            return True
+        return False
 
     def _has_room(self) -> bool:
         """Put down what was taken; False where the disk has no room for it now."""
@@ -168,17 +168,28 @@ def split(told: bytes) -> tuple[list[Entry], bytes]:
     """The whole entries of an engine's stream, and the beginning of the next. Raises EngineUnreachable for none."""
     entries: list[Entry] = []
     place, length = 0, len(told)
-    while length - place >= 8:
-        size = int.from_bytes(told[place + 4 : place + 8], "big")
-        if told[place] > 2 or size > LONGEST_ENTRY:
+    while length - place >= _HEAD.size:
+        kind, size = _HEAD.unpack_from(told, place)
+        if kind > 2 or size > LONGEST_ENTRY:
             raise EngineUnreachable("the engine's output is not in entries")
-        end = place + 8 + size
-        if end > length:
-            break
-        stamp, _, text = told[place + 8 : end].partition(b" ")
-        entries.append((told[place], stamp, text))
-        place = end
+        begin, place = place + _HEAD.size, place + _HEAD.size + size
+        if place > length:
+            return entries, told[begin - _HEAD.size :]
+        stamp, _, text = told[begin:place].partition(b" ")
+        entries.append((kind, stamp, text))
     return entries, told[place:]
+
+
+def after(last: Last, entries: list[Entry]) -> Last:
+    """What came last, once these came as well. Podman dates by whole seconds: a count may be of a million."""
+    told = dict(last)
+    for output in {output for output, _, _ in entries}:
+        stamps = [stamp for of, stamp, _ in entries if of == output]
+        latest = stamps[-1]
+        count = sum(1 for _ in takewhile(latest.__eq__, reversed(stamps)))
+        before, earlier = last.get(output, (b"", 0))
+        told[output] = latest, count + earlier if count == len(stamps) and before == latest else count
+    return told
 
 
 def since(last: Last) -> str:
