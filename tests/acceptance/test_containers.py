@@ -277,7 +277,7 @@ def test_an_ordinary_user_reads_and_owns_all_that_is_left(engine: TestEngine) ->
         home = {"TRAINYARD_HOME": str(folder / "home")}
         ran = as_nobody(TRAINYARD, "run", file, **home)
         told = json.loads(as_nobody(TRAINYARD, "describe", "left", "-o", "json", **home).stdout)
-        assert told.get("FailureReason") == "AlgorithmError: private, exit code: 1", (ran.stdout, ran.stderr)
+        assert told.get("FailureReason") == "AlgorithmError: private, exit code: 1", ran.stdout + ran.stderr
         until_true(lambda: list(folder.glob("home/attempts/*/*/released")))
         everything = [path for path in folder.rglob("*") if path.lstat().st_uid != UID]
         assert [path.name for path in everything if path.name != "left.json"] == []
